@@ -1,0 +1,41 @@
+"""Kafka records of `decisions` and `clicks` to what they hold."""
+
+import msgspec
+from confluent_kafka import Message
+
+from billing.conservation import ClickPlace
+from billing.log import place
+from contracts.errors import BadInput
+from contracts.events import Click, Decision
+
+_decode_decision = msgspec.json.Decoder(Decision).decode
+_decode_click = msgspec.json.Decoder(Click).decode
+# What msgspec raises for bytes that are not what they should be.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def decode_decision(record: Message) -> Decision:
+    """The decision in a record of `decisions`. Raises BadInput: a ledger must not pass over what it can't read."""
+    partition, offset = place(record)
+    try:
+        decision = _decode_decision(record.value() or b"")
+    except _UNREADABLE as error:
+        raise BadInput(
+            f"{record.topic()}[{partition}] offset {offset} is not a decision: {error}. Find out who wrote it; to go "
+            f"on behind it, store {offset + 1} as the next offset of this partition."
+        ) from error
+    if decision.source_partition != partition:
+        raise BadInput(
+            f"{record.topic()}[{partition}] offset {offset} decides a click of partition {decision.source_partition}; "
+            "decisions stand in the partition of their click. Find out who wrote it.",
+            "$.source_partition",
+        )
+    return decision
+
+
+def click_place(record: Message) -> ClickPlace:
+    """Where a record of `clicks` stands, and its click_id if it is a valid click."""
+    try:
+        return ClickPlace(*place(record), _decode_click(record.value() or b"").click_id)
+    except _UNREADABLE:
+        return ClickPlace(*place(record), None)

@@ -1,0 +1,93 @@
+"""What a release does to traffic: rates with intervals, and the threshold that keeps to a budget.
+
+IVR   invalidation rate: share of clicks invalidated
+FPR   false-positive rate: share of *purchasing* clicks invalidated
+"""
+
+from dataclasses import dataclass
+from math import floor, sqrt
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from contracts.errors import Refused
+from model.decide import SCORE_DECIMALS, SCORE_STEP
+
+# Two-sided 95 % of the normal distribution.
+Z95: Final = 1.959964
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share with its 95 % interval (Wilson), and the numbers behind it."""
+
+    value: float
+    low: float
+    high: float
+    hits: int
+    of: int
+
+
+def rate(hits: int, of: int) -> Rate:
+    """Wilson's score interval of hits/of (E. B. Wilson 1927); of 0 the rate is NaN and the interval everything.
+
+    centre ± half = (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)
+    """
+    if of == 0:
+        return Rate(float("nan"), 0.0, 1.0, hits, of)
+    p, z2 = hits / of, Z95 * Z95
+    centre = p + z2 / (2 * of)
+    half = Z95 * sqrt(p * (1 - p) / of + z2 / (4 * of * of))
+    low, high = (centre - half) / (1 + z2 / of), (centre + half) / (1 + z2 / of)
+    return Rate(p, max(0.0, min(low, p)), min(1.0, max(high, p)), hits, of)
+
+
+def invalidation_rate(invalid: npt.NDArray[np.bool_]) -> Rate:
+    """IVR of clicks (n,)."""
+    return rate(int(invalid.sum()), len(invalid))
+
+
+def false_positive_rate(invalid: npt.NDArray[np.bool_], purchasing: npt.NDArray[np.bool_]) -> Rate:
+    """FPR of clicks (n,): of those with `purchasing`, how many are invalid."""
+    return rate(int((invalid & purchasing).sum()), int(purchasing.sum()))
+
+
+def threshold_at_fpr(
+    scores: npt.NDArray[np.float64], budget: float, invalid_anyway: npt.NDArray[np.bool_] | None = None
+) -> float:
+    """The lowest threshold that invalidates at most the share `budget` of purchasing clicks.
+
+    `scores` (n,) are the *written* scores of purchasing clicks (`decide.written_scores`); `invalid_anyway` (n,) marks
+    those that a rule invalidates whatever their score. Ties are never split: if clicks that share a score do not all
+    fit into the budget, none of them is invalidated. Raises Refused without purchasing clicks, or if the rules alone
+    exceed the budget.
+    """
+    n = len(scores)
+    if n == 0:
+        raise Refused("There is no purchasing click to measure the false-positive rate on. Take a longer history.")
+    by_rules = np.zeros(n, bool) if invalid_anyway is None else invalid_anyway
+    # The tolerance keeps 0.29 x 100 at 29, not 28.
+    allowed = floor(budget * n + 1e-9) - int(by_rules.sum())
+    if allowed < 0:
+        raise Refused(
+            f"The rules alone invalidate {by_rules.sum()} of {n} purchasing clicks ({by_rules.mean():.2%}), "
+            f"more than the budget of {budget:.2%}. Loosen the rule lists or raise the budget."
+        )
+    falling = np.sort(scores[~by_rules])[::-1]
+    if allowed >= len(falling):
+        return 0.0
+    return round(float(falling[allowed]) + SCORE_STEP, SCORE_DECIMALS)
+
+
+def area_under_curve(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float:
+    """Probability that a positive click scores above another one, ties counting half; NaN if one kind is missing.
+
+    The rank-sum statistic of Mann and Whitney, AUC = (sum of the positives' ranks - p(p+1)/2) / (p·q).
+    """
+    p, q = int(positive.sum()), int((~positive).sum())
+    if p == 0 or q == 0:
+        return float("nan")
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return float((ranks[positive].sum() - p * (p + 1) / 2) / (p * q))

@@ -1,0 +1,123 @@
+"""The folder of releases, over any Arrow file system: `<models>/<version>/<file>`, written whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+from pyarrow import fs
+
+from contracts.errors import Misconfigured, Refused, Unavailable
+from model.manifest import FILES, MANIFEST, check_version
+
+_SHOWN: Final = 10
+
+
+class ModelStore:
+    """Releases below `uri`: a path, or a URI such as `file:///var/lib/slidr/models` or `s3://bucket/models`.
+
+    With `files`, an Arrow file system, `uri` is a folder in that one.
+
+    Every method raises Unavailable when the store does not answer, and Misconfigured when it never will.
+    """
+
+    def __init__(self, uri: str, files: Any = None) -> None:
+        self._uri = uri
+        if files is not None:
+            self._files, self._base = files, uri
+        elif "://" in uri:
+            with self._errors():
+                self._files, base = fs.FileSystem.from_uri(uri)
+                self._base = base.rstrip("/")
+        else:
+            self._files, self._base = fs.LocalFileSystem(), str(Path(uri).absolute())
+
+    def versions(self) -> list[str]:
+        """Versions with a manifest, in the order of their names."""
+        with self._errors():
+            found = self._files.get_file_info(fs.FileSelector(self._base, allow_not_found=True, recursive=True))
+        folders = [info.path.split("/")[-2] for info in found if info.base_name == MANIFEST]
+        return sorted(folder for folder in folders if not folder.startswith("."))  # a dot: still being written
+
+    def read(self, version: str, name: str) -> bytes:
+        """Content of one file of a release. Raises Misconfigured if it is missing."""
+        check_version(version)
+        try:
+            with self._errors(), self._files.open_input_file(f"{self._base}/{version}/{name}") as file:
+                return bytes(file.read())
+        except FileNotFoundError as error:
+            there = ", ".join([*self.versions()[-_SHOWN:], "pass-through"])
+            raise Misconfigured(
+                f"Release {version!r} cannot be read from {self._uri}: it has no {name}. Releases there: {there}."
+            ) from error
+
+    def write(self, version: str, contents: Mapping[str, bytes]) -> None:
+        """Write a release; readers see all of it or nothing. Raises Refused if the version exists."""
+        check_version(version)
+        with self._errors():
+            if self._files.get_file_info(f"{self._base}/{version}/{MANIFEST}").type is not fs.FileType.NotFound:
+                raise self._exists(version)
+            if isinstance(self._files, fs.LocalFileSystem):
+                self._write_folder(version, contents)
+            else:
+                self._write_objects(version, contents)
+
+    def _write_folder(self, version: str, contents: Mapping[str, bytes]) -> None:
+        """Write beside the final place, flush to the disk, rename: a crash leaves no half of a release."""
+        models = Path(self._base)
+        models.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=models))
+        try:
+            draft.chmod(0o755)  # mkdtemp lets nobody else in, and workers may run as another user
+            for name, content in contents.items():
+                (draft / name).write_bytes(content)
+                _flush(draft / name)
+            _flush(draft)
+            try:
+                draft.rename(models / version)
+            except OSError as error:  # somebody else's folder of that name is there, and not empty
+                raise self._exists(version) from error
+            _flush(models)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _write_objects(self, version: str, contents: Mapping[str, bytes]) -> None:
+        """Object stores have no rename: the manifest goes last, and without it there is no release to read."""
+        self._files.create_dir(f"{self._base}/{version}", recursive=True)
+        for name, content in [(name, contents[name]) for name in (*FILES, MANIFEST)]:
+            with self._files.open_output_stream(f"{self._base}/{version}/{name}") as stream:
+                stream.write(content)
+
+    def _exists(self, version: str) -> Refused:
+        return Refused(
+            f"{self._uri} has a release {version!r} already, and releases never change. Write it under a new version."
+        )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Say which store failed, and whether waiting helps."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise Misconfigured(
+                f"{self._uri!r} is no place for releases: {error}. "
+                "Expected in SLIDR_MODELS_URI: a path, or a URI such as s3://bucket/models."
+            ) from error
+        except (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError) as error:
+            raise Misconfigured(f"The model store {self._uri} cannot be used: {error}.") from error
+        except OSError as error:
+            raise Unavailable(f"The model store {self._uri} does not answer: {error}. Nothing was changed.") from error
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,64 @@
+"""The demo's traffic: a simulated day as a backlog, then a day within a minute, at the rhythm of its hours."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from contracts.events import Click
+from traffic.pace import Lateness, Schedule, on_time
+from traffic.publish import Publisher
+from traffic.simulate import Simulated, Truth
+
+
+class Traffic(threading.Thread):
+    """Sends events to `clicks` and `purchases`: `backlog` at once, `live` with event time `speed` times as fast."""
+
+    def __init__(
+        self, kafka: dict[str, Any], backlog: Iterable[Simulated], live: Iterable[Simulated], speed: float
+    ) -> None:
+        super().__init__(name="traffic", daemon=True)
+        self._publisher = Publisher(kafka, linger_ms=2)
+        self._backlog = backlog
+        self._live = iter(live)
+        self._speed = speed
+        self._stopping = False
+        self.error: BaseException | None = None
+        self.backlog_clicks = 0
+        self.live_from_ms = 0
+        self.truths: dict[str, Truth] = {}
+
+    @property
+    def clicks(self) -> int:
+        """Clicks sent so far."""
+        return self._publisher.clicks
+
+    def run(self) -> None:
+        """Send everything, or until stopped."""
+        try:
+            self._send(self._backlog)
+            self.backlog_clicks = self.clicks
+            self._send(self._paced())
+            self._publisher.confirm()
+        except BaseException as error:  # noqa: BLE001 - shown by the demo, which ends
+            self.error = error
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self._stopping = True
+
+    def _paced(self) -> Iterator[Simulated]:
+        first = next(self._live)
+        self.live_from_ms = first.at_ms
+        schedule = Schedule(first.at_ms, time.monotonic(), self._speed)
+        events = chain([first], self._live)
+        return on_time(events, lambda event: event.at_ms, schedule, Lateness(), lambda: self._stopping)
+
+    def _send(self, events: Iterable[Simulated]) -> None:
+        for simulated in events:
+            if self._stopping:
+                return
+            self._publisher.send(simulated.event)
+            if isinstance(simulated.event, Click) and simulated.truth:
+                self.truths[simulated.event.click_id] = simulated.truth

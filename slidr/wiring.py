@@ -1,0 +1,61 @@
+"""The composition root: the only place that names concrete classes of several folders."""
+
+from contracts.errors import BadInput, Misconfigured
+from contracts.topics import Topic, topic_name
+from features.redis_store import RedisFeatureStore
+from model.release import load_release
+from model.scorer import scorer_for
+from rules.ruleset import RuleSet
+from slidr.settings import Settings, kafka_config
+from streams.judge import Judge
+from streams.metrics import Metrics
+from streams.releases import Releases
+from streams.topic_admin import check_topics_at_start
+from streams.worker import Worker, WorkerOptions
+
+
+def load_judge(models_uri: str, version: str) -> Judge:
+    """Load a release, its model warmed up and its rules compiled. Raises Misconfigured or Unavailable."""
+    release = load_release(models_uri, version)
+    try:
+        rules = RuleSet.from_json(release.rules_json)
+    except BadInput as error:
+        raise Misconfigured(f"rules.json of release {version!r} is wrong at {error.path}: {error}") from error
+    return Judge(release, scorer_for(release), rules)
+
+
+async def build_worker(settings: Settings, *, skip_expired: bool = False) -> Worker:
+    """Check topics and release, connect, and return a worker ready to run. Raises SlidrError and leaves nothing."""
+    assert settings.entity_key is not None, "checked by the settings of a worker"
+    kafka = kafka_config(settings, "consumer")
+    clicks = check_topics_at_start(kafka_config(settings, "admin"), settings.topic_prefix)
+    metrics = Metrics()
+    releases = Releases(
+        kafka,
+        topic_name(Topic.MODEL_RELEASES, settings.topic_prefix),
+        settings.release,
+        lambda version: load_judge(settings.models_uri, version),
+        metrics,
+    )
+    await releases.start()
+    entity_key = settings.entity_key.get_secret_value()
+    store = await RedisFeatureStore.connect(
+        settings.redis_url,
+        entity_key,
+        namespace=settings.topic_prefix,
+        ttl_hours=settings.state_ttl_hours,
+        source=clicks.topic_id,
+    )
+    options = WorkerOptions(
+        kafka=kafka,
+        prefix=settings.topic_prefix,
+        group=settings.group,
+        worker_id=settings.worker_id,
+        clicks_topic_id=clicks.topic_id,
+        http_host=settings.http_host,
+        http_port=settings.metrics_port,
+        dead_letter_limit_ratio=settings.dead_letter_limit_ratio,
+        decide_while_cold=settings.decide_while_cold,
+        skip_expired=skip_expired,
+    )
+    return Worker(options, store, store.hasher, releases, metrics)

@@ -1,0 +1,45 @@
+"""A release ready to decide: rules, model and thresholds over one micro-batch."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from contracts.events import Click
+from contracts.features import FEATURE_INDEX
+from contracts.ports import FloatMatrix, Scorer
+from model.decide import Verdicts, decide
+from model.release import Release
+from rules.ruleset import RuleSet
+
+_ACCOUNT_CAMPAIGN_GAP = FEATURE_INDEX["account_campaign_gap_s"]
+
+
+class Judged(NamedTuple):
+    """Verdicts of n clicks in order, and the rules that fired on each."""
+
+    verdicts: Verdicts
+    fired: list[tuple[str, ...]]
+
+
+class Judge:
+    """One loaded and warmed-up release."""
+
+    def __init__(self, release: Release, scorer: Scorer, rules: RuleSet) -> None:
+        self.release = release
+        self._scorer = scorer
+        self._rules = rules
+
+    @property
+    def version(self) -> str:
+        """Version of the release."""
+        return self.release.version
+
+    @property
+    def provider(self) -> str:
+        """Execution provider that really runs the model."""
+        return self._scorer.provider
+
+    def judge(self, clicks: Sequence[Click], timestamps_ms: Sequence[int], features: FloatMatrix) -> Judged:
+        """Decide n clicks: features is the whole table, (n, F) float32; the release's columns are gathered from it."""
+        scores = self._scorer.score(self.release.gather(features))
+        fired = self._rules.fired(clicks, timestamps_ms, features[:, _ACCOUNT_CAMPAIGN_GAP].tolist())
+        return Judged(decide(self.release, clicks, scores, fired), fired)

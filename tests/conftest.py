@@ -1,0 +1,60 @@
+"""Real servers, started when the first test asks for them and shared by all; each test works in a corner of its own."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import settings
+from redis import Redis
+
+from slidr.servers import KafkaServer, RedisServer
+
+# Tests do not time: an example that takes long on a busy machine is not wrong.
+settings.register_profile("slidr", deadline=None)
+settings.load_profile("slidr")
+
+WAIT_LIMIT_S = 60.0
+
+WaitUntil = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaServer]:
+    """A running Kafka: `.bootstrap_servers`. Never stop it: a test that does so starts one of its own."""
+    with KafkaServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A running Redis: `.url`. Never stop it: a test that does so starts one of its own."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """URL of the shared Redis, emptied for this test."""
+    with Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix that no other test's topics and groups have."""
+    return f"t{uuid.uuid4().hex[:8]}-"
+
+
+@pytest.fixture
+def wait_until() -> WaitUntil:
+    """`wait_until(condition)` returns when the condition holds, and fails when it does not within a generous limit."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + WAIT_LIMIT_S
+        while not condition():
+            assert time.monotonic() < deadline, f"did not come true within {WAIT_LIMIT_S:.0f} s"
+            time.sleep(0.01)
+
+    return wait

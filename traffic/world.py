@@ -1,0 +1,138 @@
+"""What the simulated clicks refer to: campaigns, ads, publishers, browsers, networks. The same for every seed. Pure."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from contracts.events import DEVICES, Device
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.floating]
+
+CURRENCY = "EUR"
+# One market: local time of nearly everyone.
+UTC_OFFSET_MIN = 60
+
+ADVERTISERS = 120
+CAMPAIGNS = 500
+ADS_PER_CAMPAIGN = 6
+PUBLISHERS = 300
+
+# Nobody real lives in these reserved networks (RFC 1112, RFC 6598, RFC 1918), so no list of real addresses hits them.
+HOMES = (0xF000_0000, 1 << 28)  # 240.0.0.0/4: first address, how many
+GATEWAYS = (0x6440_0000, 1 << 22)  # 100.64.0.0/10: mobile carriers
+OFFICES = (0x0A00_0000, 1 << 24)  # 10.0.0.0/8
+# A cloud provider's block that the product's default rule lists contain.
+DATA_CENTRE = (0x0380_0000, 1 << 20)  # 3.128.0.0/12
+
+
+class Browser(NamedTuple):
+    """A user agent, the device that it runs on, and its share among the user agents of that device."""
+
+    user_agent: str
+    device: Device
+    share: float
+
+
+_WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
+_MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
+_LINUX = "Mozilla/5.0 (X11; Linux x86_64)"
+_IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_6 like Mac OS X)"
+_IPAD = "Mozilla/5.0 (iPad; CPU OS 17_6 like Mac OS X)"
+_ANDROID = "Mozilla/5.0 (Linux; Android 14; K)"
+_KHTML = "AppleWebKit/537.36 (KHTML, like Gecko)"
+_WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+
+BROWSERS: tuple[Browser, ...] = (
+    Browser(f"{_WINDOWS} {_KHTML} Chrome/128.0.0.0 Safari/537.36", "desktop", 0.48),
+    Browser(f"{_WINDOWS} {_KHTML} Chrome/127.0.0.0 Safari/537.36 Edg/127.0.0.0", "desktop", 0.17),
+    Browser(f"{_WINDOWS[:-1]}; rv:129.0) Gecko/20100101 Firefox/129.0", "desktop", 0.09),
+    Browser(f"{_MAC} {_WEBKIT} Version/17.6 Safari/605.1.15", "desktop", 0.14),
+    Browser(f"{_MAC} {_KHTML} Chrome/128.0.0.0 Safari/537.36", "desktop", 0.09),
+    Browser(f"{_LINUX} {_KHTML} Chrome/126.0.0.0 Safari/537.36", "desktop", 0.03),
+    Browser(f"{_IPHONE} {_WEBKIT} Version/17.6 Mobile/15E148 Safari/604.1", "mobile", 0.42),
+    Browser(f"{_ANDROID} {_KHTML} Chrome/128.0.0.0 Mobile Safari/537.36", "mobile", 0.47),
+    Browser(f"{_ANDROID} {_KHTML} SamsungBrowser/25.0 Chrome/121.0.0.0 Mobile Safari/537.36", "mobile", 0.11),
+    Browser(f"{_IPAD} {_WEBKIT} Version/17.6 Mobile/15E148 Safari/604.1", "tablet", 0.7),
+    Browser(f"{_ANDROID} {_KHTML} Chrome/127.0.0.0 Safari/537.36", "tablet", 0.3),
+    Browser("Mozilla/5.0 (iPhone; CPU iPhone OS 17_6 like Mac OS X) NewsReader/8.2", "app", 0.5),
+    Browser("Mozilla/5.0 (Linux; Android 14; Pixel 8) NewsReader/8.1", "app", 0.5),
+    Browser("Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0) AppleWebKit/537.36 Version/8.0 TV Safari/537.36", "other", 1.0),
+)
+DECLARED_ROBOTS: tuple[Browser, ...] = (
+    Browser("Mozilla/5.0 (compatible; ExampleBot/2.1; +https://example.com/bot)", "other", 0.6),
+    Browser("ExamplePreviewBot/1.0 (+https://example.org/robots)", "other", 0.4),
+)
+USER_AGENTS: tuple[str, ...] = tuple(browser.user_agent for browser in BROWSERS + DECLARED_ROBOTS)
+FIRST_DECLARED_ROBOT = len(BROWSERS)
+_DEVICE_SHARES: dict[Device, float] = {"desktop": 0.40, "mobile": 0.43, "tablet": 0.06, "app": 0.10, "other": 0.01}
+# (len(BROWSERS),) share of each among all people.
+BROWSER_SHARES: Floats = np.array([_DEVICE_SHARES[browser.device] * browser.share for browser in BROWSERS])
+DEVICE_OF_AGENT: Integers = np.array([DEVICES.index(browser.device) for browser in BROWSERS + DECLARED_ROBOTS])
+
+_WORDS = (
+    "running shoes",
+    "flight to lisbon",
+    "car insurance",
+    "garden chair",
+    "mattress",
+    "laptop",
+    "espresso machine",
+)
+_WAYS = ("", "cheap ", "best ", "buy ", "compare ")
+QUERIES: tuple[str, ...] = tuple(way + words for way in _WAYS for words in _WORDS)
+
+
+def mix(numbers: Integers, salt: int) -> npt.NDArray[np.uint64]:
+    """Hash of each number: an attribute that stays with a person (splitmix64, Steele et al. 2014)."""
+    z = numbers.astype(np.uint64) + np.uint64((salt * 0x9E3779B97F4A7C15) & 0xFFFF_FFFF_FFFF_FFFF)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def uniform(numbers: Integers, salt: int) -> Floats:
+    """Hash of each number as a float in [0, 1)."""
+    hashed: Floats = (mix(numbers, salt) >> np.uint64(11)) * 2.0**-53
+    return hashed
+
+
+def addresses(network: tuple[int, int], numbers: Integers, salt: int) -> Integers:
+    """An address of the network for each number, as a 32-bit integer."""
+    first, size = network
+    return first + (mix(numbers, salt) % np.uint64(size)).astype(np.int64)
+
+
+def dotted(address: int) -> str:
+    """IPv4 address in dotted notation."""
+    return f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
+
+
+def pick(shares: Floats, points: Floats) -> Integers:
+    """Index for each point in [0, 1): i with probability `shares[i]`."""
+    edges = np.cumsum(shares / shares.sum())
+    return np.minimum(np.searchsorted(edges, points, side="right"), len(shares) - 1)
+
+
+_campaign = np.arange(CAMPAIGNS)
+# Zipf-like popularity, and a price of 0.03 to about 1.50 a click that stays with the campaign.
+CAMPAIGN_SHARES: Floats = 1.0 / (_campaign + 5.0)
+COST_MICROS: list[int] = (10_000 * np.round(np.exp(1.1 + 4.0 * uniform(_campaign, 1)))).astype(int).tolist()
+ADVERTISER_OF: list[int] = (mix(_campaign, 2) % np.uint64(ADVERTISERS)).tolist()
+PUBLISHER_SHARES: Floats = 1.0 / (np.arange(PUBLISHERS) + 3.0)
+
+
+def campaigns(rng: np.random.Generator, count: int) -> Integers:
+    """Campaigns by popularity."""
+    return pick(CAMPAIGN_SHARES, rng.random(count))
+
+
+def publishers(rng: np.random.Generator, count: int) -> Integers:
+    """Publishers by popularity."""
+    return pick(PUBLISHER_SHARES, rng.random(count))
+
+
+def browsers(points: Floats) -> Integers:
+    """Index into `USER_AGENTS` for each point in [0, 1), by share among people."""
+    return pick(BROWSER_SHARES, points)
