@@ -110,6 +110,7 @@ class Lane:
         self.known_through = -1
         self.known: Mapping[int, bytes] = {}
         self.recovery_running = False
+        self.healing = False
         self.release = ""
         self.release_from_offset = start.offset
         self._backlog: deque[Piece] = deque()
@@ -134,11 +135,6 @@ class Lane:
         if not self._backlog or self.parked.exceeded:
             return False
         return self.state is LaneState.READY or (decide_while_cold and self.healing)
-
-    @property
-    def healing(self) -> bool:
-        """Recovering with nothing of the lane under way in the store: what is taken now is decided cold."""
-        return self.state is LaneState.RECOVERING and self.recovery_running
 
     def take(self, limit: int) -> Chunk:
         """Take up to `limit` records from the head of the backlog: either all known to the store or all new."""
@@ -188,6 +184,7 @@ class Lane:
             return len(chunk)
         self._requeued.extend(chunk.pieces)
         self.state = LaneState.RECOVERING
+        self.healing = False
         return 0
 
     @property
@@ -198,6 +195,18 @@ class Lane:
     def begin_recovery(self) -> None:
         """Put what was refused back at the head of the backlog, in order."""
         self.recovery_running = True
+        self._requeue()
+
+    def heal_goes_on(self) -> None:
+        """The store answers again, and lost clicks are being counted: what waits may be taken, and decided cold.
+
+        What was refused while the store was away comes first, unless a part of it is still to be refused.
+        """
+        if self.state is LaneState.RECOVERING and not self._counting:
+            self._requeue()
+            self.healing = True
+
+    def _requeue(self) -> None:
         if self._requeued:
             self.next_offset = self._requeued[0].records[0].offset()
             self._backlog.extendleft(reversed(self._requeued))
@@ -220,7 +229,7 @@ class Lane:
         self.expected_watermark = watermark
         self.known_through = -1 if watermark is None else watermark
         self.known = {} if self.known_through < self.next_offset else recall.answers
-        self.recovery_running = False
+        self.recovery_running = self.healing = False
         if self.state is LaneState.RECOVERING and not self._requeued:
             self.state = LaneState.READY
 
@@ -256,6 +265,7 @@ class Lane:
     def drain(self) -> int:
         """Take nothing more; return how many waiting records were given up."""
         self.state = LaneState.DRAINING
+        self.healing = False
         given_up = self.backlog + sum(len(piece.records) for piece in self._requeued)
         self._backlog.clear()
         self._requeued = []

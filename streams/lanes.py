@@ -121,7 +121,7 @@ class Lanes:
 
     async def _recover(self, lane: Lane) -> None:
         try:
-            await self._recovery.recover(lane)
+            await self._recovery.recover(lane, self.wake)
         except Exception as error:  # noqa: BLE001 - whatever it is ends the worker
             self._fail(error)
             return

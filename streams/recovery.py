@@ -8,6 +8,7 @@ A click's features so depend neither on crashes nor on who counted it.
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -33,14 +34,17 @@ class Recovery:
         self._history = history
         self._metrics = metrics
 
-    async def recover(self, lane: Lane) -> None:
-        """Return when the lane is ready, or ends. Raises Misconfigured if the store and `clicks` contradict."""
+    async def recover(self, lane: Lane, wake: Callable[[], None]) -> None:
+        """Return when the lane is ready, or ends. Raises Misconfigured if the store and `clicks` contradict.
+
+        `wake` is called when the lane may have records to give up that are decided cold.
+        """
         lane.begin_recovery()
         self._metrics.recoveries.inc()
         pause_s = _FIRST_PAUSE_S
         while not lane.ending:
             try:
-                if await self._step(lane):
+                if await self._step(lane, wake):
                     return
                 pause_s = _FIRST_PAUSE_S
             except Unavailable as error:
@@ -48,7 +52,7 @@ class Recovery:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    async def _step(self, lane: Lane) -> bool:
+    async def _step(self, lane: Lane, wake: Callable[[], None]) -> bool:
         recall = await self._store.recall(lane.partition)
         if recall.watermark is not None and recall.watermark >= lane.next_offset:
             await self._check_within_log(lane, recall.watermark)
@@ -60,15 +64,17 @@ class Recovery:
         if first is None and recall.watermark is None and gap[1] < 0:
             lane.resume(recall)
             return True
-        await self._heal(lane, recall, first, gap[1])
+        await self._heal(lane, recall, first, gap[1], wake)
         return False
 
-    async def _heal(self, lane: Lane, recall: Recall, first: int | None, last: int) -> None:
+    async def _heal(self, lane: Lane, recall: Recall, first: int | None, last: int, wake: Callable[[], None]) -> None:
         expected = recall.watermark
         clicks = 0
         log.warning("state lost: counting again", partition=lane.partition, watermark=expected, first=first, last=last)
         if first is not None:
             async for records in self._history.read(lane.partition, first, last, HEAL_RECORDS):
+                lane.heal_goes_on()
+                wake()
                 counted, offsets = decode_clicks(records).counted()
                 watermark = records[-1].offset()
                 call = CountCall(lane.partition, expected, watermark, lane.finished_offset, counted, offsets)

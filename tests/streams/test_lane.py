@@ -61,6 +61,40 @@ def test_what_was_refused_comes_again_in_order_before_what_waits() -> None:
     assert offsets(lane.take(100)) == list(range(10))
 
 
+def test_what_was_refused_while_the_store_was_away_is_decided_cold_as_soon_as_a_heal_goes_on() -> None:
+    lane = new_lane(start=100, watermark=99)
+    lane.receive(Piece(records(100, 109), 0.0))
+    first, second = lane.take(4), lane.take(4)
+    lane.refused(first)
+    lane.refused(second)
+    lane.begin_recovery()
+    assert not lane.takeable(decide_while_cold=True)
+
+    lane.heal_goes_on()
+    away_again = lane.take(4)
+    lane.refused(away_again)
+    assert not lane.takeable(decide_while_cold=True)
+    lane.heal_goes_on()
+
+    assert lane.takeable(decide_while_cold=True)
+    assert not lane.takeable(decide_while_cold=False)
+    cold = lane.take(100)
+    assert (cold.cold, offsets(cold)) == (True, list(range(100, 110)))
+    assert not lane.must_wait(cold)
+
+
+def test_a_heal_does_not_take_up_what_was_refused_while_more_is_still_to_be() -> None:
+    lane = new_lane(start=100, watermark=99)
+    lane.receive(Piece(records(100, 109), 0.0))
+    first, second = lane.take(4), lane.take(4)
+    lane.refused(first)
+
+    lane.heal_goes_on()
+
+    assert not lane.takeable(decide_while_cold=True)
+    assert lane.must_wait(second)
+
+
 def test_a_store_that_lost_state_leaves_a_gap_up_to_the_next_offset() -> None:
     lane = new_lane(start=100, watermark=99)
 
