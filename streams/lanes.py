@@ -16,14 +16,20 @@ WATCH_S = 1.0
 
 
 class InFlight:
-    """Records handed over by the poll thread less those finished: back-pressure without a lock.
+    """Records handed over by the poll thread less those decided, or finished: back-pressure without a lock.
 
-    Each side writes one integer and reads the other's.
+    Each side writes its own integers and reads the other's.
     """
 
     def __init__(self) -> None:
         self.handed = 0
+        self.decided = 0
         self.done = 0
+
+    @property
+    def undecided(self) -> int:
+        """Records that wait for their decision."""
+        return self.handed - self.decided
 
     @property
     def count(self) -> int:
@@ -100,12 +106,18 @@ class Lanes:
 
     def given_up(self, records: int) -> None:
         """Count records as done that another worker will decide."""
+        self._in_flight.decided += records
         self._in_flight.done += records
 
-    def delivered(self, chunk: Chunk) -> None:
-        """One part of a chunk is delivered, or nothing of it was to be written: finish what can be finished."""
-        chunk.deliveries_left -= 1
-        self.finish(chunk.lane)
+    def decided(self, chunks: Iterable[Chunk]) -> None:
+        """Count the chunks' records as decided."""
+        self._in_flight.decided += sum(map(len, chunks))
+
+    def delivered(self, chunks: Iterable[Chunk]) -> None:
+        """One part of each chunk is delivered: finish what can be finished."""
+        for chunk in chunks:
+            chunk.deliveries_left -= 1
+            self.finish(chunk.lane)
 
     def finish(self, lane: Lane) -> None:
         """Finish delivered chunks of the lane, in order."""

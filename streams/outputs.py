@@ -5,32 +5,21 @@ or a rebalance, is not written again, and the chunk is finished when the last re
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from contracts import feature_log
 from contracts.events import LIVE, Decision
-from contracts.ports import FloatMatrix
 from contracts.topics import Topic, topic_name
+from features.vector import SESSION_CLICKS_1H
 from streams.dead_letters import park
 from streams.delivery import Delivered, Delivery, Headers
+from streams.feature_rows import FeatureRows, Rows
 from streams.judge import Judged
 from streams.lane import Chunk
-from streams.records import BadRecord
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Rows(NamedTuple):
-    """What was decided of one chunk: features (n, F) float32, session's clicks in 1 h (n,), account hashes, flags."""
-
-    decisions: list[Decision]
-    features: FloatMatrix
-    account_hashes: Sequence[bytes]
-    session_clicks_1h: FloatMatrix
-    flags: Sequence[int]
 
 
 def decisions_of(chunk: Chunk, judged: Judged, part: slice, version: str, decided_at_ms: int) -> list[Decision]:
@@ -75,10 +64,10 @@ def decisions_of(chunk: Chunk, judged: Judged, part: slice, version: str, decide
 
 
 class Outputs:
-    """Writes chunks through one `Delivery`. `delivered(chunk)` is called from its thread, once per part of a chunk."""
+    """Writes chunks through one `Delivery`. `delivered(chunks)` is called from any thread, once per part of a chunk."""
 
     def __init__(
-        self, delivery: Delivery, prefix: str, clicks_topic_id: str, delivered: Callable[[Chunk], None]
+        self, delivery: Delivery, prefix: str, clicks_topic_id: str, delivered: Callable[[Sequence[Chunk]], None]
     ) -> None:
         self._delivery = delivery
         self._clicks = topic_name(Topic.CLICKS, prefix)
@@ -87,6 +76,8 @@ class Outputs:
         self._dead_letters = topic_name(Topic.DEAD_LETTERS, prefix)
         self._topic_id = clicks_topic_id.encode()
         self._delivered = delivered
+        self._rows = FeatureRows(self._produce_rows)
+        self.hand_on_rows = self._rows.hand_on
 
     def write_decisions(self, chunk: Chunk, decisions: list[Decision]) -> None:
         """Queue the chunk's decisions that the topic does not hold yet. They leave before everything else."""
@@ -97,55 +88,51 @@ class Outputs:
             tails.decisions = offsets[-1]
             self._produce_decisions(chunk, decisions[first:])
 
-    def write_log(self, chunk: Chunk, rows: Rows) -> None:
-        """Queue the chunk's feature-log rows and dead letters that the topics do not hold yet."""
+    def write_rows(self, chunk: Chunk, rows: Rows) -> None:
+        """Add the chunk's rows that the feature log does not hold yet to those that it will get in a moment."""
         offsets, tails = chunk.decoded.offsets, chunk.lane.tails
         first = _first_above(offsets, tails.feature_log)
         if first < len(offsets):
             chunk.deliveries_left += 1
             tails.feature_log = offsets[-1]
-            self._produce_rows(chunk, rows, first)
-        bad = [entry for entry in chunk.decoded.bad if entry.record.offset() > tails.dead_letters]
-        if bad:
-            chunk.deliveries_left += 1
-            tails.dead_letters = bad[-1].record.offset()
-            self._park(chunk, bad)
+            self._rows.add(chunk, rows.above(first) if first else rows)
 
-    def _done(self, chunk: Chunk) -> Delivered:
-        return lambda: self._delivered(chunk)
+    def park(self, chunk: Chunk) -> None:
+        """Queue the chunk's bad records that dead-letters does not hold yet."""
+        tails, partition = chunk.lane.tails, chunk.lane.partition
+        bad = [entry for entry in chunk.decoded.bad if entry.record.offset() > tails.dead_letters]
+        if not bad:
+            return
+        chunk.deliveries_left += 1
+        tails.dead_letters = bad[-1].record.offset()
+        for entry in bad:
+            value, headers = park(entry, self._clicks, partition)
+            delivered = self._done([chunk]) if entry is bad[-1] else None
+            self._delivery.produce(self._dead_letters, partition, value, headers=headers, delivered=delivered)
+
+    def _done(self, chunks: Sequence[Chunk]) -> Delivered:
+        return lambda: self._delivered(chunks)
 
     def _produce_decisions(self, chunk: Chunk, decisions: list[Decision]) -> None:
         produce, topic, partition = self._delivery.produce_silently, self._decisions, chunk.lane.partition
         for decision in decisions[:-1]:
             produce(topic, _encode(decision), decision.click_id, partition)
         last = decisions[-1]
-        self._delivery.produce(topic, partition, _encode(last), last.click_id, delivered=self._done(chunk))
+        self._delivery.produce(topic, partition, _encode(last), last.click_id, delivered=self._done([chunk]))
 
-    def _produce_rows(self, chunk: Chunk, rows: Rows, first: int) -> None:
-        offsets = chunk.decoded.offsets
-        body = feature_log.encode(
-            rows.decisions[first:],
-            rows.features[first:],
-            rows.account_hashes[first:],
-            rows.session_clicks_1h[first:],
-            rows.flags[first:],
-        )
+    def _produce_rows(self, chunks: Sequence[Chunk], rows: Rows) -> None:
+        lane, decisions, features = chunks[0].lane, rows.decisions, rows.features
+        if lane.closed:  # lost while the rows waited: whoever has the partition now writes them
+            self._delivered(chunks)
+            return
+        body = feature_log.encode(decisions, features, rows.account_hashes, features[:, SESSION_CLICKS_1H], rows.flags)
         headers: Headers = [
-            (feature_log.SCHEMA_HEADER, feature_log.schema_id(rows.features.shape[1]).encode()),
-            (feature_log.FIRST_OFFSET_HEADER, str(offsets[first]).encode()),
-            (feature_log.LAST_OFFSET_HEADER, str(offsets[-1]).encode()),
+            (feature_log.SCHEMA_HEADER, feature_log.schema_id(features.shape[1]).encode()),
+            (feature_log.FIRST_OFFSET_HEADER, str(decisions[0].source_offset).encode()),
+            (feature_log.LAST_OFFSET_HEADER, str(decisions[-1].source_offset).encode()),
             (feature_log.CLICKS_TOPIC_ID_HEADER, self._topic_id),
         ]
-        self._delivery.produce(
-            self._feature_log, chunk.lane.partition, body, headers=headers, delivered=self._done(chunk)
-        )
-
-    def _park(self, chunk: Chunk, bad: list[BadRecord]) -> None:
-        partition = chunk.lane.partition
-        for entry in bad:
-            value, headers = park(entry, self._clicks, partition)
-            delivered = self._done(chunk) if entry is bad[-1] else None
-            self._delivery.produce(self._dead_letters, partition, value, headers=headers, delivered=delivered)
+        self._delivery.produce(self._feature_log, lane.partition, body, headers=headers, delivered=self._done(chunks))
 
 
 def _first_above(offsets: Sequence[int], tail: int) -> int:

@@ -126,7 +126,7 @@ class PollThread(threading.Thread):
         first = consumer.poll(0.1)  # returns at the first record; consume(n, t) would wait the full t
         if first is None:
             return
-        if self._in_flight.count > BEHIND_RECORDS:
+        if self._in_flight.undecided > BEHIND_RECORDS:
             time.sleep(NAP_S)  # behind anyway: let more arrive, a hand-over costs as much for one as for many
         messages = [first, *consumer.consume(POLL_RECORDS, 0)]
         self._hand_over(consumer, cast(list[KafkaMessage], messages))

@@ -23,12 +23,13 @@ from contracts.features import FEATURE_IDS
 from contracts.ports import CountCall, Counted, FeatureStore, FloatMatrix, RefusedCount
 from features.answers import UNSEEN_ANSWER
 from features.entities import EntityHasher
-from features.vector import SESSION_CLICKS_1H, feature_matrix
+from features.vector import feature_matrix
+from streams.feature_rows import Rows
 from streams.judge import Judge
 from streams.lane import Chunk
 from streams.lanes import Lanes
 from streams.metrics import Metrics
-from streams.outputs import Outputs, Rows, decisions_of
+from streams.outputs import Outputs, decisions_of
 from streams.records import decode_clicks
 
 CHUNK_RECORDS = 256
@@ -173,11 +174,13 @@ class Scoring:
             self._log(chunk, decisions, part_features)
         for lane in {chunk.lane for chunk in answered}:
             self._lanes.finish(lane)
+        self._lanes.decided(answered)
 
     def _log(self, chunk: Chunk, decisions: list[Decision], features: FloatMatrix) -> None:
-        hashes = [self._hasher.account(click) for click in chunk.decoded.clicks]
-        rows = Rows(decisions, features, hashes, features[:, SESSION_CLICKS_1H], chunk.decoded.flags)
-        self._outputs.write_log(chunk, rows)
+        self._outputs.park(chunk)
+        if decisions:
+            hashes = [self._hasher.account(click) for click in chunk.decoded.clicks]
+            self._outputs.write_rows(chunk, Rows(decisions, features, hashes, chunk.decoded.flags))
 
 
 def _answers_of(chunk: Chunk, fetched: bytes, size: int) -> bytes:

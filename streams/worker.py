@@ -12,7 +12,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,11 +83,12 @@ class Worker:
         self._lanes = Lanes(
             store, Recovery(store, history, metrics), self._in_flight, options.dead_letter_limit_ratio, self._fail
         )
+        self._outputs = Outputs(self._delivery, options.prefix, options.clicks_topic_id, self._delivered)
         self._scoring = Scoring(
             self._lanes,
             store,
             hasher,
-            Outputs(self._delivery, options.prefix, options.clicks_topic_id, self._delivered),
+            self._outputs,
             lambda: releases.judge,
             metrics,
             decide_while_cold=options.decide_while_cold,
@@ -107,6 +108,7 @@ class Worker:
             for work in (
                 self._scoring.start_takes(),
                 self._scoring.complete_takes(),
+                self._outputs.hand_on_rows(),
                 self._lanes.watch(),
                 self._releases.follow(),
                 self._fuse(),
@@ -198,8 +200,8 @@ class Worker:
 
     # -- from other threads
 
-    def _delivered(self, chunk: Chunk) -> None:
-        self._loop.call_soon_threadsafe(self._lanes.delivered, chunk)
+    def _delivered(self, chunks: Sequence[Chunk]) -> None:
+        self._loop.call_soon_threadsafe(self._lanes.delivered, chunks)
 
     def _fatal(self, reason: str) -> None:
         # A gap in an output must not be followed by anything: no draining, no commit.

@@ -36,7 +36,7 @@ def redis_server() -> Iterator[RedisServer]:
 @pytest.fixture
 def redis_url(redis_server: RedisServer) -> str:
     """URL of the shared Redis, emptied for this test."""
-    with Redis.from_url(redis_server.url) as client:
+    with Redis.from_url(redis_server.url, socket_timeout=WAIT_LIMIT_S) as client:
         client.flushall()
     return redis_server.url
 

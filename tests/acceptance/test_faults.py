@@ -13,7 +13,7 @@ from contracts.feature_log import Flag
 from features.memory_store import MemoryFeatureStore
 from slidr.servers import KafkaServer, RedisServer
 from tests.acceptance.conftest import MakeDeployment
-from tests.acceptance.deployment import ENTITY_KEY, Deployment
+from tests.acceptance.deployment import ENTITY_KEY, PATIENCE_S, Deployment
 from tests.builders import START_MS, click
 
 
@@ -44,7 +44,7 @@ def assert_counters_as_undisturbed(deployment: Deployment, redis_url: str, click
     store = MemoryFeatureStore(ENTITY_KEY, namespace=deployment.prefix)
     store.count_clicks(clicks)
     expected = store.dump()
-    with Redis.from_url(redis_url) as client:
+    with Redis.from_url(redis_url, socket_timeout=PATIENCE_S) as client:
         found = dict(zip(expected, client.mget(list(expected)), strict=True))
     assert found == expected
 
@@ -161,7 +161,7 @@ def test_redis_set_back_to_a_snapshot_is_noticed_without_a_click(
 
     deployment.send_clicks(clicks[:8_000])
     deployment.wait_decided()
-    with Redis.from_url(own_redis.url) as client:
+    with Redis.from_url(own_redis.url, socket_timeout=PATIENCE_S) as client:
         client.save()
     deployment.send_clicks(clicks[8_000:12_000])
     deployment.wait_decided()

@@ -30,7 +30,7 @@ async def answers_to(store: RedisFeatureStore, calls: list[CountCall]) -> bytes:
 
 @pytest.fixture
 def client(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url) as client:
+    with Redis.from_url(redis_url, socket_timeout=60) as client:
         yield client
 
 
