@@ -1,0 +1,190 @@
+"""Open-loop latency: clicks come when they come, and each is measured from when it was due.
+
+    due ──► sender ──► clicks ──► poll returned ──► handed to delivery ──► decisions ──► consumer
+     |      lateness               |----- in worker ------|                               |
+     |-------------------------------- end to end ----------------------------------------|
+
+The bare loop takes the worker's place first, at the same rate on the same machine; a timer runs beside both.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.progress import Progress
+
+from bench.deployment import Deployment, MeasuredWorker
+from bench.process import Child, raise_priority
+from bench.progress import step
+from bench.quantiles import Quantiles, quantiles
+from bench.sender import LINGER_MS
+from bench.watch import Spent, Watch, spent
+from contracts.topics import Topic
+from streams.metrics import Name
+
+WARM_UP_S = 8.0
+GRACE_S = 60.0
+_DRAW_S_PER_CLICK = 60e-6
+
+
+class Load(NamedTuple):
+    """What is sent: so long (after the warm-up), at a rate; and at which priority worker and Redis run."""
+
+    clicks_per_s: float
+    duration_s: float
+    priority: str
+    seed: int
+
+    @property
+    def clicks(self) -> int:
+        """Clicks in all, warm-up included."""
+        return int(self.clicks_per_s * (self.duration_s + WARM_UP_S))
+
+
+class Arrivals(NamedTuple):
+    """What the measuring processes found, warm-up excluded. `warm_s` is when the warm-up ended (monotonic)."""
+
+    end_to_end: Quantiles
+    from_send: Quantiles
+    sender_late: Quantiles
+    timer_late: Quantiles
+    warm_s: float
+
+
+def measure_latency(place: Deployment, load: Load, shown: Progress) -> dict[str, Any]:
+    """Bare loop, then worker. Seconds it takes: twice the load's and some 20."""
+    bare = measure_bare(place, load, shown)
+    worker = measure_worker(place, load, shown)
+    return {
+        "clicks_per_s": load.clicks_per_s,
+        "duration_s": load.duration_s,
+        "priority": load.priority,
+        "seed": load.seed,
+        "worker": worker,
+        "bare_loop": bare,
+    }
+
+
+def measure_bare(place: Deployment, load: Load, shown: Progress) -> dict[str, Any]:
+    """The loop that copies `clicks`, to a topic of as many partitions."""
+    prefix = f"bare-{load.priority}-{load.clicks_per_s:g}-"
+    place.create_topics(prefix)
+    source, target = prefix + Topic.CLICKS, prefix + Topic.DECISIONS
+    firsts = ",".join("0" * place.partitions)
+    arguments = [place.kafka["bootstrap.servers"], source, target, firsts, str(LINGER_MS)]
+    with place.child("bench.bare_loop", arguments) as child:
+        raise_priority(child.pid, load.priority)
+        arrivals, used = _measure(place, load, prefix, child, shown, f"bare loop at {load.clicks_per_s:,.0f}/s")
+    return {**_told(arrivals), "cpu_us_per_click": used.cpu_us}
+
+
+def measure_worker(place: Deployment, load: Load, shown: Progress) -> dict[str, Any]:
+    """The shipped worker."""
+    prefix = f"worker-{load.priority}-{load.clicks_per_s:g}-"
+    place.create_topics(prefix)
+    with place.worker(prefix) as worker:
+        worker.wait_ready()
+        raise_priority(worker.pid, load.priority)
+        raise_priority(place.servers.redis.pid, load.priority)
+        arrivals, used = _measure(place, load, prefix, worker, shown, f"worker at {load.clicks_per_s:,.0f}/s")
+        worker.stop()
+    return {
+        "in_worker": _kept(worker, Name.IN_WORKER, arrivals.warm_s),
+        "feature_store": _kept(worker, Name.STORE, arrivals.warm_s),
+        **_told(arrivals),
+        "cpu_us_per_click": used.cpu_us,
+        "threads_us_per_click": used.threads_us,
+    }
+
+
+def _kept(worker: MeasuredWorker, name: Name, warm_s: float) -> Quantiles:
+    seen = np.load(worker.latencies)[name.value]
+    seen = seen[seen[:, 0] > warm_s]
+    return quantiles(seen[:, 1], seen[:, 2])
+
+
+def _told(arrivals: Arrivals) -> dict[str, Any]:
+    return {name: value for name, value in arrivals._asdict().items() if name != "warm_s"}
+
+
+def _measure(
+    place: Deployment, load: Load, prefix: str, child: Child, shown: Progress, what: str
+) -> tuple[Arrivals, Spent]:
+    decisions = prefix + Topic.DECISIONS
+    pids = {"process": child.pid, "redis": place.servers.redis.pid, "kafka": place.servers.kafka.pid}
+    seconds = load.duration_s + WARM_UP_S + 2 + _DRAW_S_PER_CLICK * load.clicks
+    watch = Watch(place.kafka, decisions, place.partitions)
+    try:
+        with _measuring(place, load, prefix, decisions) as (sender, receiver, folder, timer):
+            with step(shown, what, seconds) as turn:
+                first = watch.mark(pids, child.pid)
+                while not sum(watch.ends()):
+                    child.check()
+                    turn()
+                first = watch.mark(pids, child.pid)
+                sender.wait(seconds + GRACE_S, turn)
+                receiver.wait(GRACE_S, turn)
+                last = watch.mark(pids, child.pid)
+            timer.stop()
+            return arrivals_of(folder), spent(first, last)
+    finally:
+        watch.close()
+
+
+@contextmanager
+def _measuring(
+    place: Deployment, load: Load, prefix: str, decisions: str
+) -> Iterator[tuple[Child, Child, Path, Child]]:
+    folder = place.folder / prefix
+    folder.mkdir()
+    server = place.kafka["bootstrap.servers"]
+    send = [server, prefix + Topic.CLICKS, place.partitions, load.clicks, load.clicks_per_s, load.seed]
+    receive = [server, decisions, ",".join("0" * place.partitions), load.clicks]
+    with ExitStack() as stack:
+
+        def start(module: str, arguments: list[Any], out: str) -> Child:
+            return stack.enter_context(place.child(module, [*map(str, arguments), str(folder / out)]))
+
+        receiver = start("bench.receiver", receive, "received.npz")
+        timer = start("bench.timer", [], "timer.npy")
+        raise_priority(timer.pid, load.priority)
+        yield start("bench.sender", send, "sent.npz"), receiver, folder, timer
+
+
+def arrivals_of(folder: Path) -> Arrivals:
+    """Match arrivals to sends by partition and number."""
+    sent, received = np.load(folder / "sent.npz"), np.load(folder / "received.npz")
+    arrived_s = arrival_of_each(sent["partition"], received["partition"], received["number"], received["arrived_s"])
+    due_s, sent_s = sent["due_s"], sent["sent_s"]
+    warm_s = float(due_s[0]) + WARM_UP_S
+    measured = due_s > warm_s
+    return Arrivals(
+        quantiles((arrived_s - due_s)[measured]),
+        quantiles((arrived_s - sent_s)[measured]),
+        quantiles((sent_s - due_s)[measured]),
+        quantiles(np.load(folder / "timer.npy")),
+        warm_s,
+    )
+
+
+def arrival_of_each(
+    sent_to: np.ndarray[Any, Any],
+    partition: np.ndarray[Any, Any],
+    number: np.ndarray[Any, Any],
+    arrived_s: np.ndarray[Any, Any],
+) -> np.ndarray[Any, Any]:
+    """Arrival of each record sent, in the order of sending; the first arrival where there are duplicates. Pure.
+
+    Record `number` of a partition answers the `number`-th one sent there.
+    """
+    out = np.full(len(sent_to), np.nan)
+    for p in np.unique(sent_to):
+        places = np.flatnonzero(sent_to == p)
+        came = partition == p
+        # Written from the last to the first, so that the first stands.
+        out[places[number[came][::-1]]] = arrived_s[came][::-1]
+    if np.isnan(out).any():
+        raise ValueError(f"{int(np.isnan(out).sum())} of {len(out)} records were not received.")
+    return out
