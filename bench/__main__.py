@@ -1,7 +1,7 @@
-"""`python -m bench`: one command a benchmark; `make bench` runs those that belong to every change."""
+"""Benchmarks on real servers, of the shipped worker: without a command all of them, one after another."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -9,14 +9,20 @@ import msgspec
 import typer
 from rich.progress import Progress
 
+from bench import check
 from bench.backlog import Backlog, measure_backlog
 from bench.deployment import PARTITIONS, Deployment
 from bench.latency import Load, measure_latency
-from bench.progress import progress
-from bench.results import result, save
+from bench.progress import progress, step
+from bench.results import Result, load, result, save
+from bench.scorer import measure_scorer
+from bench.stages import measure_stages
+from bench.store import measure_store
+from bench.table import render, write_document
 from contracts.errors import SlidrError
 
 app = typer.Typer(help=__doc__, no_args_is_help=False, add_completion=False)
+RATES_PER_S = (1_157.0, 10_000.0)
 
 
 class Priority(StrEnum):
@@ -29,9 +35,33 @@ class Priority(StrEnum):
 
 Seed = Annotated[int, typer.Option(help="Of the simulated traffic.")]
 Partitions = Annotated[int, typer.Option(min=1, help="Partitions of clicks.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Save = Annotated[bool, typer.Option("--save", help="Keep the result in bench/results and in docs/benchmarks.md.")]
-Measure = Callable[[Deployment, Progress], dict[str, Any]]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a benchmark.")]
+Save = Annotated[bool, typer.Option("--save", help="Keep the results in bench/results and in docs/benchmarks.md.")]
+Measure = Callable[[Deployment, Progress], Any]
+
+
+@app.callback(invoke_without_command=True)
+def everything(
+    context: typer.Context,
+    check_limits: Annotated[
+        bool, typer.Option("--check", help="Two minutes: compare what no machine changes with bench/limits.json.")
+    ] = False,
+    as_json: AsJson = False,
+    keep: Save = False,
+) -> None:
+    """Run all benchmarks, some ten minutes; or the check."""
+    if context.invoked_subcommand is not None:
+        return
+    if check_limits:
+        sys.exit(check.main(as_json))
+    measures: dict[str, Measure] = {
+        "scorer": lambda at, shown: measure_scorer(at, 1),
+        "store": _store(100_000, 1),
+        "stages": lambda at, shown: measure_stages(at, 100_000, 1, shown),
+        "latency": _latency([Load(per_s, 60.0, Priority.NORMAL, 1, 0.5) for per_s in RATES_PER_S]),
+        "backlog": lambda at, shown: measure_backlog(at, Backlog(1_000_000, 10_000, 1), shown),
+    }
+    _run(measures, PARTITIONS, as_json, keep)
 
 
 @app.command()
@@ -47,13 +77,8 @@ def backlog(
 
     Example: make bench ARGS="backlog --clicks 300000"
     """
-    _run(
-        "backlog",
-        partitions,
-        lambda at, shown: measure_backlog(at, Backlog(clicks, usual_clicks, seed), shown),
-        as_json,
-        keep,
-    )
+    amount = Backlog(clicks, usual_clicks, seed)
+    _run({"backlog": lambda at, shown: measure_backlog(at, amount, shown)}, partitions, as_json, keep)
 
 
 @app.command()
@@ -61,6 +86,7 @@ def latency(
     rate: Annotated[list[float] | None, typer.Option(help="Clicks per second; may be repeated.")] = None,
     duration_s: Annotated[float, typer.Option(min=5, help="Seconds measured, after a warm-up.")] = 60.0,
     priority: Annotated[list[Priority] | None, typer.Option(help="Of worker and Redis; may be repeated.")] = None,
+    linger_ms: Annotated[float, typer.Option(min=0, help="The sender's.")] = 0.5,
     partitions: Partitions = PARTITIONS,
     seed: Seed = 1,
     as_json: AsJson = False,
@@ -71,27 +97,66 @@ def latency(
     Example: make bench ARGS="latency --rate 1157 --duration-s 864 --priority normal --priority nice"
     """
     loads = [
-        Load(per_s, duration_s, level, seed)
+        Load(per_s, duration_s, level, seed, linger_ms)
         for level in priority or [Priority.NORMAL]
-        for per_s in rate or [1_157.0, 10_000.0]
+        for per_s in rate or RATES_PER_S
     ]
-
-    def measure(at: Deployment, shown: Progress) -> dict[str, Any]:
-        return {"runs": [measure_latency(at, load, shown) for load in loads]}
-
-    _run("latency", partitions, measure, as_json, keep)
+    _run({"latency": _latency(loads)}, partitions, as_json, keep)
 
 
-def _run(benchmark: str, partitions: int, measure: Measure, as_json: bool, keep: bool) -> None:
+@app.command()
+def stages(clicks: int = 100_000, seed: Seed = 1, as_json: AsJson = False, keep: Save = False) -> None:
+    """CPU per click by stage, beside the whole worker's."""
+    _run({"stages": lambda at, shown: measure_stages(at, clicks, seed, shown)}, PARTITIONS, as_json, keep)
+
+
+@app.command()
+def store(clicks: int = 100_000, seed: Seed = 1, as_json: AsJson = False, keep: Save = False) -> None:
+    """The feature store alone, by the size of a call."""
+    _run({"store": _store(clicks, seed)}, PARTITIONS, as_json, keep)
+
+
+@app.command()
+def scorer(seed: Seed = 1, as_json: AsJson = False, keep: Save = False) -> None:
+    """The scorer alone, by the rows of a run."""
+    _run({"scorer": lambda at, shown: measure_scorer(at, seed)}, PARTITIONS, as_json, keep)
+
+
+@app.command()
+def table() -> None:
+    """Write the tables of docs/benchmarks.md anew from bench/results."""
+    write_document(load())
+
+
+def _store(clicks: int, seed: int) -> Measure:
+    def measure(at: Deployment, shown: Progress) -> Any:
+        with step(shown, "feature store alone", clicks * 200e-6):
+            return measure_store(at, clicks, seed)
+
+    return measure
+
+
+def _latency(loads: list[Load]) -> Measure:
+    return lambda at, shown: {"runs": [measure_latency(at, load, shown) for load in loads]}
+
+
+def _run(measures: Mapping[str, Measure], partitions: int, as_json: bool, keep: bool) -> None:
     try:
         with progress() as shown, Deployment(partitions) as place:
-            found = result(benchmark, measure(place, shown))
+            found = [result(name, measure(place, shown)) for name, measure in measures.items()]
     except SlidrError as error:
         typer.echo(str(error), err=True)
         sys.exit(error.exit_code)
+    for each in found:
+        _show(each, as_json, keep)
+    if keep:
+        write_document(load())
+
+
+def _show(found: Result, as_json: bool, keep: bool) -> None:
     if keep:
         typer.echo(f"Kept in {save(found)}.", err=True)
-    typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=0 if as_json else 2).decode())
+    typer.echo(msgspec.json.encode(found).decode() if as_json else render(found))
 
 
 app()

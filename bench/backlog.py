@@ -14,7 +14,6 @@ from bench.deployment import Deployment
 from bench.process import Child
 from bench.progress import step
 from bench.watch import Spent, Watch, spent
-from contracts.events import Click
 from contracts.topics import Topic
 
 BACKLOG_LINGER_MS = 5
@@ -41,8 +40,9 @@ def measure_backlog(place: Deployment, backlog: Backlog, shown: Progress) -> dic
         clicks = draw_clicks(backlog.clicks, backlog.seed)
         fill(place.kafka, Topic.CLICKS, clicks, place.partitions)
         fill(place.kafka, f"usual-{Topic.CLICKS}", clicks[: backlog.usual_clicks], place.partitions)
-    bare = run_bare(place, clicks, shown)
-    worker = run_worker(place, clicks, shown)
+    place.create_topics("bare-")
+    bare = run_bare(place, "", "bare-", backlog.clicks, shown)
+    worker = run_worker(place, "", backlog.clicks, shown)
     found = {"clicks": backlog.clicks, "seed": backlog.seed, "worker": worker, "bare_loop": bare}
     found["worker_to_bare_loop"] = round(worker.per_s / bare.per_s, 3)
     if backlog.usual_clicks:
@@ -51,19 +51,18 @@ def measure_backlog(place: Deployment, backlog: Backlog, shown: Progress) -> dic
     return found
 
 
-def run_bare(place: Deployment, clicks: list[Click], shown: Progress) -> Spent:
-    """The loop that copies `clicks`."""
-    place.create_topics("bare-")
-    target = f"bare-{Topic.DECISIONS}"
+def run_bare(place: Deployment, prefix: str, target_prefix: str, clicks: int, shown: Progress) -> Spent:
+    """The loop that copies `clicks` of one prefix to `decisions` of another."""
+    source, target = prefix + Topic.CLICKS, target_prefix + Topic.DECISIONS
     firsts = ",".join("0" * place.partitions)
-    arguments = [place.kafka["bootstrap.servers"], Topic.CLICKS, target, firsts, str(BACKLOG_LINGER_MS)]
+    arguments = [place.kafka["bootstrap.servers"], source, target, firsts, str(BACKLOG_LINGER_MS)]
     child = place.child("bench.bare_loop", arguments)
-    return _until_done(place, child, target, len(clicks), shown, _BARE_PER_S)
+    return _until_done(place, child, target, clicks, shown, _BARE_PER_S)
 
 
-def run_worker(place: Deployment, clicks: list[Click], shown: Progress) -> Spent:
-    """The shipped worker."""
-    return _until_done(place, place.worker(""), Topic.DECISIONS, len(clicks), shown, _WORKER_PER_S)
+def run_worker(place: Deployment, prefix: str, clicks: int, shown: Progress) -> Spent:
+    """The shipped worker, on the topics of one prefix."""
+    return _until_done(place, place.worker(prefix), prefix + Topic.DECISIONS, clicks, shown, _WORKER_PER_S)
 
 
 def run_usual(place: Deployment, clicks: int, shown: Progress) -> Spent:

@@ -7,6 +7,8 @@
 The bare loop takes the worker's place first, at the same rate on the same machine; a timer runs beside both.
 """
 
+import os
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,9 +21,9 @@ from bench.deployment import Deployment, MeasuredWorker
 from bench.process import Child, raise_priority
 from bench.progress import step
 from bench.quantiles import Quantiles, quantiles
-from bench.sender import LINGER_MS
 from bench.watch import Spent, Watch, spent
 from contracts.topics import Topic
+from streams.delivery import DELIVERY_CONFIG
 from streams.metrics import Name
 
 WARM_UP_S = 8.0
@@ -30,12 +32,13 @@ _DRAW_S_PER_CLICK = 60e-6
 
 
 class Load(NamedTuple):
-    """What is sent: so long (after the warm-up), at a rate; and at which priority worker and Redis run."""
+    """What is sent: so long (after the warm-up), at a rate, the sender's linger; the priority of worker and Redis."""
 
     clicks_per_s: float
     duration_s: float
     priority: str
     seed: int
+    linger_ms: float
 
     @property
     def clicks(self) -> int:
@@ -62,6 +65,7 @@ def measure_latency(place: Deployment, load: Load, shown: Progress) -> dict[str,
         "duration_s": load.duration_s,
         "priority": load.priority,
         "seed": load.seed,
+        "sender_linger_ms": load.linger_ms,
         "worker": worker,
         "bare_loop": bare,
     }
@@ -69,20 +73,20 @@ def measure_latency(place: Deployment, load: Load, shown: Progress) -> dict[str,
 
 def measure_bare(place: Deployment, load: Load, shown: Progress) -> dict[str, Any]:
     """The loop that copies `clicks`, to a topic of as many partitions."""
-    prefix = f"bare-{load.priority}-{load.clicks_per_s:g}-"
+    prefix = f"bare-{uuid.uuid4().hex[:8]}-"
     place.create_topics(prefix)
     source, target = prefix + Topic.CLICKS, prefix + Topic.DECISIONS
     firsts = ",".join("0" * place.partitions)
-    arguments = [place.kafka["bootstrap.servers"], source, target, firsts, str(LINGER_MS)]
+    arguments = [place.kafka["bootstrap.servers"], source, target, firsts, str(DELIVERY_CONFIG["linger.ms"])]
     with place.child("bench.bare_loop", arguments) as child:
         raise_priority(child.pid, load.priority)
         arrivals, used = _measure(place, load, prefix, child, shown, f"bare loop at {load.clicks_per_s:,.0f}/s")
-    return {**_told(arrivals), "cpu_us_per_click": used.cpu_us}
+    return {**_told(arrivals), "cpu": used}
 
 
 def measure_worker(place: Deployment, load: Load, shown: Progress) -> dict[str, Any]:
     """The shipped worker."""
-    prefix = f"worker-{load.priority}-{load.clicks_per_s:g}-"
+    prefix = f"worker-{uuid.uuid4().hex[:8]}-"
     place.create_topics(prefix)
     with place.worker(prefix) as worker:
         worker.wait_ready()
@@ -94,8 +98,7 @@ def measure_worker(place: Deployment, load: Load, shown: Progress) -> dict[str, 
         "in_worker": _kept(worker, Name.IN_WORKER, arrivals.warm_s),
         "feature_store": _kept(worker, Name.STORE, arrivals.warm_s),
         **_told(arrivals),
-        "cpu_us_per_click": used.cpu_us,
-        "threads_us_per_click": used.threads_us,
+        "cpu": used,
     }
 
 
@@ -112,45 +115,47 @@ def _told(arrivals: Arrivals) -> dict[str, Any]:
 def _measure(
     place: Deployment, load: Load, prefix: str, child: Child, shown: Progress, what: str
 ) -> tuple[Arrivals, Spent]:
-    decisions = prefix + Topic.DECISIONS
-    pids = {"process": child.pid, "redis": place.servers.redis.pid, "kafka": place.servers.kafka.pid}
+    """Send, receive, and watch the CPU from the end of the warm-up until just before the last send."""
+    folder = place.folder / prefix
+    folder.mkdir()
+    sent = Watch(place.kafka, prefix + Topic.CLICKS, place.partitions)
+    decided = Watch(place.kafka, prefix + Topic.DECISIONS, place.partitions)
     seconds = load.duration_s + WARM_UP_S + 2 + _DRAW_S_PER_CLICK * load.clicks
-    watch = Watch(place.kafka, decisions, place.partitions)
+    servers = place.servers
     try:
-        with _measuring(place, load, prefix, decisions) as (sender, receiver, folder, timer):
-            with step(shown, what, seconds) as turn:
-                first = watch.mark(pids, child.pid)
-                while not sum(watch.ends()):
+        with _tools(place, load, prefix, folder) as tools, step(shown, what, seconds) as turn:
+            pids = {"process": child.pid, "redis": servers.redis.pid, "kafka": servers.kafka.pid, "bench": os.getpid()}
+            pids |= {name: tool.pid for name, tool in tools.items()}
+            marks = []
+            for clicks in (load.clicks_per_s * WARM_UP_S, load.clicks - 0.5 * load.clicks_per_s):
+                while sum(sent.ends()) < clicks:
                     child.check()
+                    tools["sender"].check()
                     turn()
-                first = watch.mark(pids, child.pid)
-                sender.wait(seconds + GRACE_S, turn)
-                receiver.wait(GRACE_S, turn)
-                last = watch.mark(pids, child.pid)
-            timer.stop()
-            return arrivals_of(folder), spent(first, last)
+                marks.append(decided.mark(pids, child.pid))
+            tools["sender"].wait(GRACE_S, turn)
+            tools["receiver"].wait(GRACE_S, turn)
+        return arrivals_of(folder), spent(*marks)
     finally:
-        watch.close()
+        sent.close()
+        decided.close()
 
 
 @contextmanager
-def _measuring(
-    place: Deployment, load: Load, prefix: str, decisions: str
-) -> Iterator[tuple[Child, Child, Path, Child]]:
-    folder = place.folder / prefix
-    folder.mkdir()
+def _tools(place: Deployment, load: Load, prefix: str, folder: Path) -> Iterator[dict[str, Child]]:
+    """The processes that measure: sender, receiver and timer."""
     server = place.kafka["bootstrap.servers"]
-    send = [server, prefix + Topic.CLICKS, place.partitions, load.clicks, load.clicks_per_s, load.seed]
-    receive = [server, decisions, ",".join("0" * place.partitions), load.clicks]
+    send = [server, prefix + Topic.CLICKS, place.partitions, load.clicks, load.clicks_per_s, load.seed, load.linger_ms]
+    receive = [server, prefix + Topic.DECISIONS, ",".join("0" * place.partitions), load.clicks]
     with ExitStack() as stack:
 
         def start(module: str, arguments: list[Any], out: str) -> Child:
             return stack.enter_context(place.child(module, [*map(str, arguments), str(folder / out)]))
 
-        receiver = start("bench.receiver", receive, "received.npz")
         timer = start("bench.timer", [], "timer.npy")
         raise_priority(timer.pid, load.priority)
-        yield start("bench.sender", send, "sent.npz"), receiver, folder, timer
+        receiver = start("bench.receiver", receive, "received.npz")
+        yield {"sender": start("bench.sender", send, "sent.npz"), "receiver": receiver, "timer": timer}
 
 
 def arrivals_of(folder: Path) -> Arrivals:

@@ -1,6 +1,6 @@
 """The open-loop sender, a process of its own: send times are fixed beforehand, and what is late is sent at once.
 
-    python -m bench.sender BOOTSTRAP TOPIC PARTITIONS CLICKS CLICKS_PER_S SEED OUT.npz
+    python -m bench.sender BOOTSTRAP TOPIC PARTITIONS CLICKS CLICKS_PER_S SEED LINGER_MS OUT.npz
 
 Everything is drawn and encoded before the first send, so that sending costs about 3 µs a click. OUT holds, for each
 click in the order of sending, its partition, when it was due and when it was handed to librdkafka (monotonic seconds).
@@ -21,7 +21,6 @@ from confluent_kafka import Producer
 from bench.clicks import START_MS, draw_clicks, partition_of
 from contracts.events import Click
 
-LINGER_MS = 0.5
 _LEAD_S = 1.0
 _LEAD_PER_CLICK_S = 4e-6
 _FLUSH_S = 60.0
@@ -68,13 +67,22 @@ def send(producer: Producer, topic: str, plan: Plan) -> _Floats:
     return sent_s
 
 
-def main(bootstrap: str, topic: str, partitions: int, clicks: int, clicks_per_s: float, seed: int, out: Path) -> None:
+def main(
+    bootstrap: str,
+    topic: str,
+    partitions: int,
+    clicks: int,
+    clicks_per_s: float,
+    seed: int,
+    linger_ms: float,
+    out: Path,
+) -> None:
     """Draw, encode, send, confirm, write OUT."""
     drawn = draw_clicks(clicks, seed, clicks_per_s)
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
-            "linger.ms": LINGER_MS,
+            "linger.ms": linger_ms,
             "enable.idempotence": True,  # the order within a partition tells which record is which
             "queue.buffering.max.messages": 1_000_000,
         }
@@ -93,5 +101,5 @@ def main(bootstrap: str, topic: str, partitions: int, clicks: int, clicks_per_s:
 
 
 if __name__ == "__main__":
-    bootstrap, topic, partitions, clicks, clicks_per_s, seed, out = sys.argv[1:]
-    main(bootstrap, topic, int(partitions), int(clicks), float(clicks_per_s), int(seed), Path(out))
+    bootstrap, topic, partitions, clicks, clicks_per_s, seed, linger_ms, out = sys.argv[1:]
+    main(bootstrap, topic, int(partitions), int(clicks), float(clicks_per_s), int(seed), float(linger_ms), Path(out))

@@ -7,17 +7,21 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, TopicPartition
 from msgspec import Struct
 
-from bench.cpu import cpu_s, thread_cpu_s
+from bench.cpu import MachineTimes, cpu_s, machine_times, thread_cpu_s
 from bench.process import Child
+
+# A thread or process that uses less per record is not worth a line.
+NEGLIGIBLE_US = 0.05
 
 
 class Mark(NamedTuple):
-    """Records so far at a moment, and the CPU seconds so far of processes and of the worker's threads."""
+    """Records so far at a moment, and the CPU seconds so far of processes, of one's threads, and of the machine."""
 
     at_s: float
     records: int
     cpu_s: dict[str, float]
     threads_s: dict[str, float]
+    machine: MachineTimes
 
 
 class Watch:
@@ -35,7 +39,7 @@ class Watch:
         """What stands now."""
         records = sum(self.ends())
         cpu = {name: cpu_s(pid) for name, pid in pids.items()}
-        return Mark(time.monotonic(), records, cpu, thread_cpu_s(threads_of))
+        return Mark(time.monotonic(), records, cpu, thread_cpu_s(threads_of), machine_times())
 
     def until(
         self, records: int, child: Child, pids: Mapping[str, int], limit_s: float, turn: Callable[[], None]
@@ -43,13 +47,14 @@ class Watch:
         """From the first record seen to so many. Raises Unavailable if the process ends, or takes too long."""
         first: Mark | None = None
         deadline_s = time.monotonic() + limit_s
-        while (now := self.mark(pids, child.pid)).records < records:
+        while (now := sum(self.ends())) < records:
             child.check()
-            if now.at_s > deadline_s:
-                raise child.failed(f"wrote {now.records} of {records} records within {limit_s:.0f} s")
-            first = first or (now if now.records else None)
+            if time.monotonic() > deadline_s:
+                raise child.failed(f"wrote {now} of {records} records within {limit_s:.0f} s")
+            first = first or (self.mark(pids, child.pid) if now else None)
             turn()
-        return first or now, now
+        last = self.mark(pids, child.pid)
+        return first or last, last
 
     def close(self) -> None:
         """Give back the connection."""
@@ -57,24 +62,37 @@ class Watch:
 
 
 class Spent(Struct, frozen=True):
-    """Between two marks: records per second, and CPU microseconds per record by process and by thread."""
+    """Between two marks: records per second, and CPU microseconds per record by process and by thread.
+
+    Ratios are of all cores' time: busy, busy with processes that are not ours, stolen by other virtual machines.
+    """
 
     per_s: float
     records: int
     cpu_us: dict[str, float]
     threads_us: dict[str, float]
+    busy_ratio: float
+    others_ratio: float
+    stolen_ratio: float
 
 
 def spent(first: Mark, last: Mark) -> Spent:
-    """The difference of two marks."""
+    """The difference of two marks. Pure."""
     records = max(last.records - first.records, 1)
+    cores_s = max(last.machine.all_s - first.machine.all_s, 1e-9)
+    busy_s = last.machine.busy_s - first.machine.busy_s
+    ours_s = sum(last.cpu_s.values()) - sum(first.cpu_s.values())
 
     def per_record_us(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
-        return {name: round(1e6 * (seconds - before.get(name, 0.0)) / records, 2) for name, seconds in after.items()}
+        used = {name: 1e6 * (seconds - before.get(name, 0.0)) / records for name, seconds in after.items()}
+        return {name: round(us, 2) for name, us in used.items() if us >= NEGLIGIBLE_US}
 
     return Spent(
-        round(records / max(last.at_s - first.at_s, 1e-9), 1),
-        records,
-        per_record_us(first.cpu_s, last.cpu_s),
-        per_record_us(first.threads_s, last.threads_s),
+        per_s=round(records / max(last.at_s - first.at_s, 1e-9), 1),
+        records=records,
+        cpu_us=per_record_us(first.cpu_s, last.cpu_s),
+        threads_us=per_record_us(first.threads_s, last.threads_s),
+        busy_ratio=round(busy_s / cores_s, 3),
+        others_ratio=round(max(busy_s - ours_s, 0.0) / cores_s, 3),
+        stolen_ratio=round((last.machine.stolen_s - first.machine.stolen_s) / cores_s, 3),
     )
