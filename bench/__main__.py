@@ -20,6 +20,7 @@ from bench.stages import measure_stages
 from bench.store import measure_store
 from bench.table import render, write_document
 from contracts.errors import SlidrError
+from streams.scoring import CHUNK_RECORDS
 
 app = typer.Typer(help=__doc__, no_args_is_help=False, add_completion=False)
 RATES_PER_S = (1_157.0, 10_000.0)
@@ -57,7 +58,7 @@ def everything(
     measures: dict[str, Measure] = {
         "scorer": lambda at, shown: measure_scorer(at, 1),
         "store": _store(100_000, 1),
-        "stages": lambda at, shown: measure_stages(at, 100_000, 1, shown),
+        "stages": lambda at, shown: measure_stages(at, 100_000, CHUNK_RECORDS, 1, shown),
         "latency": _latency([Load(per_s, 60.0, Priority.NORMAL, 1, 0.5) for per_s in RATES_PER_S]),
         "backlog": lambda at, shown: measure_backlog(at, Backlog(1_000_000, 10_000, 1), shown),
     }
@@ -105,9 +106,19 @@ def latency(
 
 
 @app.command()
-def stages(clicks: int = 100_000, seed: Seed = 1, as_json: AsJson = False, keep: Save = False) -> None:
-    """CPU per click by stage, beside the whole worker's."""
-    _run({"stages": lambda at, shown: measure_stages(at, clicks, seed, shown)}, PARTITIONS, as_json, keep)
+def stages(
+    clicks: int = 100_000,
+    chunk_records: Annotated[int, typer.Option(min=1, help="Records a chunk; live they are few.")] = CHUNK_RECORDS,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    keep: Save = False,
+) -> None:
+    """CPU per click by stage, beside the whole worker's.
+
+    Example: make bench ARGS="stages --chunk-records 5", as at 10,000 clicks/s
+    """
+    measures: dict[str, Measure] = {"stages": lambda at, shown: measure_stages(at, clicks, chunk_records, seed, shown)}
+    _run(measures, PARTITIONS, as_json, keep)
 
 
 @app.command()

@@ -23,6 +23,7 @@ from bench.progress import progress, step
 from bench.stages import time_stages
 from contracts.errors import SlidrError
 from contracts.topics import Topic
+from streams.scoring import CHUNK_RECORDS
 
 LIMITS = Path(__file__).with_name("limits.json")
 ROUNDS = 3
@@ -107,7 +108,7 @@ def _round(place: Deployment, prefix: str, shown: Progress) -> tuple[dict[str, f
         worker = run_worker(place, prefix, CLICKS, shown)
         counts = _counts(client, place, prefix)
     with step(shown, "stages", STAGE_CLICKS * 150e-6):
-        stages = time_stages(place, prefix, STAGE_CLICKS)
+        stages = time_stages(place, prefix, STAGE_CLICKS, CHUNK_RECORDS)
         unit = unit_us()
     stages = {f"stage {name}": us for name, us in stages.items()}
     totals = {"bare loop": bare.cpu_us["process"], "worker": worker.cpu_us["process"], "Redis": worker.cpu_us["redis"]}

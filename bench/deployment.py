@@ -52,6 +52,11 @@ class MeasuredWorker(Child):
         except (urllib.error.URLError, OSError):
             return None
 
+    def metric(self, name: str) -> float:
+        """Value of a metric without labels; 0 while the worker does not answer."""
+        lines = (line.split() for line in (self.get("/metrics") or "").splitlines())
+        return next((float(line[1]) for line in lines if line[0] == name), 0.0)
+
 
 class Deployment:
     """Servers and release, up on entering; everything is stopped and thrown away on leaving."""

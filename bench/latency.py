@@ -93,11 +93,14 @@ def measure_worker(place: Deployment, load: Load, shown: Progress) -> dict[str, 
         raise_priority(worker.pid, load.priority)
         raise_priority(place.servers.redis.pid, load.priority)
         arrivals, used = _measure(place, load, prefix, worker, shown, f"worker at {load.clicks_per_s:,.0f}/s")
+        takes, chunks, records = map(worker.metric, (Name.TAKES, f"{Name.CHUNK_RECORDS}_count", Name.CLICKS))
         worker.stop()
     return {
         "in_worker": _kept(worker, Name.IN_WORKER, arrivals.warm_s),
         "feature_store": _kept(worker, Name.STORE, arrivals.warm_s),
         **_told(arrivals),
+        "records_per_take": round(records / max(takes, 1.0), 1),
+        "records_per_chunk": round(records / max(chunks, 1.0), 1),
         "cpu": used,
     }
 

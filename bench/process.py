@@ -84,10 +84,14 @@ class Child:
 def raise_priority(pid: int, priority: str) -> None:
     """Set all threads of a process to nice -10 ("nice") or round-robin real time ("realtime"); "normal" does nothing.
 
-    Raises PermissionError where this user may not.
+    Where the kernel groups processes by session (autogroup), niceness counts only within the group: the group's own is
+    set, too. Raises PermissionError where this user may not.
     """
     for thread in thread_ids(pid):
         if priority == "nice":
             os.setpriority(os.PRIO_PROCESS, thread, NICE)
         elif priority == "realtime":
             os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(REALTIME))
+    group = Path(f"/proc/{pid}/autogroup")
+    if priority == "nice" and group.exists():
+        group.write_text(str(NICE))

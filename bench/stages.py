@@ -79,23 +79,23 @@ class Judgement(NamedTuple):
     judged: Judged
 
 
-def measure_stages(place: Deployment, clicks: int, seed: int, shown: Progress) -> dict[str, Any]:
+def measure_stages(place: Deployment, clicks: int, chunk_records: int, seed: int, shown: Progress) -> dict[str, Any]:
     """CPU µs per click by stage, and of the shipped worker deciding the same clicks from a backlog."""
     drawn = draw_clicks(clicks, seed)
     place.create_topics(PREFIX)
     fill(place.kafka, PREFIX + Topic.CLICKS, drawn, place.partitions)
     worker = run_worker(place, PREFIX, clicks, shown)
     with step(shown, f"stages, {clicks:,} clicks", 5 + clicks * _STAGES_S_PER_CLICK):
-        stages = time_stages(place, PREFIX, clicks)
-    return {"clicks": clicks, "seed": seed, "stages_us": stages, "worker": worker}
+        stages = time_stages(place, PREFIX, clicks, chunk_records)
+    return {"clicks": clicks, "chunk_records": chunk_records, "seed": seed, "stages_us": stages, "worker": worker}
 
 
-def time_stages(place: Deployment, prefix: str, clicks: int) -> dict[str, float]:
+def time_stages(place: Deployment, prefix: str, clicks: int, chunk_records: int) -> dict[str, float]:
     """CPU µs per click by stage, of the first `clicks` records; what is written goes under a prefix of its own."""
     watch = Stopwatch()
     out = f"{prefix}out-"
     records = _fetch(place, prefix + Topic.CLICKS, clicks, watch)
-    takes = _take(records, watch)
+    takes = _take(records, chunk_records, watch)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_count(place, out, takes, watch))
     judgements = _judge(load_release(place.models_uri, place.release), takes, watch)
@@ -118,13 +118,13 @@ def _fetch(place: Deployment, topic: str, clicks: int, watch: Stopwatch) -> dict
     return by_partition
 
 
-def _take(records: dict[int, list[RawRecord]], watch: Stopwatch) -> list[list[Chunk]]:
+def _take(records: dict[int, list[RawRecord]], chunk_records: int, watch: Stopwatch) -> list[list[Chunk]]:
     """Takes of the worker's size; the chunks of one are of different partitions as long as there are any."""
     with watch.stage("lanes"):
         lanes = [_lane(partition, pieces) for partition, pieces in records.items()]
         chunks = []
         while ready := [lane for lane in lanes if lane.takeable(False)]:
-            chunks += [lane.take(CHUNK_RECORDS) for lane in ready]
+            chunks += [lane.take(chunk_records) for lane in ready]
     size = TAKE_RECORDS // CHUNK_RECORDS
     with watch.stage("decode"):
         for chunk in chunks:

@@ -86,6 +86,7 @@ def _latency(figures: _Figures) -> list[str]:
             (f"{what} of the machine", f"{worker['cpu'][key]:.0%}", f"{bare['cpu'][key]:.0%}")
             for what, key in (("used", "busy_ratio"), ("used by others", "others_ratio"), ("stolen", "stolen_ratio"))
         ]
+        rows.append(("records a take, a chunk", f"{worker['records_per_take']}, {worker['records_per_chunk']}", ""))
         lines += [
             f"{run['clicks_per_s']:,.0f} clicks/s, {worker['end_to_end']['n']:,} clicks, priority {run['priority']}; "
             "ms, p50 / p99 / p99.9 / max:",
