@@ -11,6 +11,8 @@ import msgspec
 from bench.cpu import machine
 
 FOLDER = Path(__file__).with_name("results")
+# Kept results are no change of what was measured.
+_CODE = (":/", ":(top,exclude)bench/results", ":(top,exclude)docs/benchmarks.md")
 
 
 class Result(msgspec.Struct):
@@ -52,5 +54,5 @@ def load() -> dict[str, Result]:
 def _commit() -> str:
     git = ["git", "-C", str(FOLDER.parent)]
     commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
+    changed = subprocess.run([*git, "status", "--porcelain", "--", *_CODE], capture_output=True, text=True, check=False)
     return commit.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
