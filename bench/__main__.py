@@ -1,33 +1,173 @@
-"""`python -m bench`: one command a benchmark; `make bench` runs those that belong to every change."""
+"""Benchmarks on real servers, of the shipped worker: without a command all of them, one after another."""
 
-import json
-from typing import Annotated
+import sys
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Annotated, Any
 
+import msgspec
 import typer
+from rich.progress import Progress
 
-from bench.backlog import measure_backlog
+from bench import check
+from bench.backlog import Backlog, measure_backlog
+from bench.deployment import PARTITIONS, Deployment
+from bench.latency import Load, measure_latency
+from bench.progress import progress, step
+from bench.results import Result, load, result, save
+from bench.scorer import measure_scorer
+from bench.stages import measure_stages
+from bench.store import measure_store
+from bench.table import render, write_document
+from contracts.errors import SlidrError
+from streams.scoring import CHUNK_RECORDS
 
 app = typer.Typer(help=__doc__, no_args_is_help=False, add_completion=False)
+RATES_PER_S = (1_157.0, 10_000.0)
+
+
+class Priority(StrEnum):
+    """Scheduling of worker and Redis: as it comes, nice -10, or round-robin real time."""
+
+    NORMAL = "normal"
+    NICE = "nice"
+    REALTIME = "realtime"
+
+
+Seed = Annotated[int, typer.Option(help="Of the simulated traffic.")]
+Partitions = Annotated[int, typer.Option(min=1, help="Partitions of clicks.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a benchmark.")]
+Save = Annotated[bool, typer.Option("--save", help="Keep the results in bench/results and in docs/benchmarks.md.")]
+Measure = Callable[[Deployment, Progress], Any]
 
 
 @app.callback(invoke_without_command=True)
-def every_change(context: typer.Context) -> None:
-    """Run what belongs to every change: the backlog."""
-    if context.invoked_subcommand is None:
-        backlog()
+def everything(
+    context: typer.Context,
+    check_limits: Annotated[
+        bool, typer.Option("--check", help="Two minutes: compare what no machine changes with bench/limits.json.")
+    ] = False,
+    as_json: AsJson = False,
+    keep: Save = False,
+) -> None:
+    """Run all benchmarks, some ten minutes; or the check."""
+    if context.invoked_subcommand is not None:
+        return
+    if check_limits:
+        sys.exit(check.main(as_json))
+    measures: dict[str, Measure] = {
+        "scorer": lambda at, shown: measure_scorer(at, 1),
+        "store": _store(100_000, 1),
+        "stages": lambda at, shown: measure_stages(at, 100_000, CHUNK_RECORDS, 1, shown),
+        "latency": _latency([Load(per_s, 60.0, Priority.NORMAL, 1, 0.5) for per_s in RATES_PER_S]),
+        "backlog": lambda at, shown: measure_backlog(at, Backlog(1_000_000, 10_000, 1), shown),
+    }
+    _run(measures, PARTITIONS, as_json, keep)
 
 
 @app.command()
 def backlog(
-    clicks: Annotated[int, typer.Option(min=10_000, help="Clicks to decide.")] = 300_000,
-    partitions: Annotated[int, typer.Option(min=1, help="Partitions of clicks.")] = 4,
-    seed: Annotated[int, typer.Option(help="Of the simulated traffic.")] = 1,
+    clicks: Annotated[int, typer.Option(min=10_000, help="Clicks to decide.")] = 1_000_000,
+    usual_clicks: Annotated[int, typer.Option(min=0, help="Clicks for the usual Faust way; 0 leaves it out.")] = 10_000,
+    partitions: Partitions = PARTITIONS,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    keep: Save = False,
 ) -> None:
-    """One worker reads a backlog, with its Kafka and Redis on this machine, after a loop that only copies records.
+    """One worker reads a backlog, after a loop that only copies records, before the usual Faust way.
 
-    Example: make bench ARGS="backlog --clicks 1000000"
+    Example: make bench ARGS="backlog --clicks 300000"
     """
-    typer.echo(json.dumps(measure_backlog(clicks, partitions, seed), indent=2))
+    amount = Backlog(clicks, usual_clicks, seed)
+    _run({"backlog": lambda at, shown: measure_backlog(at, amount, shown)}, partitions, as_json, keep)
+
+
+@app.command()
+def latency(
+    rate: Annotated[list[float] | None, typer.Option(help="Clicks per second; may be repeated.")] = None,
+    duration_s: Annotated[float, typer.Option(min=5, help="Seconds measured, after a warm-up.")] = 60.0,
+    priority: Annotated[list[Priority] | None, typer.Option(help="Of worker and Redis; may be repeated.")] = None,
+    linger_ms: Annotated[float, typer.Option(min=0, help="The sender's.")] = 0.5,
+    partitions: Partitions = PARTITIONS,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    keep: Save = False,
+) -> None:
+    """Open-loop latency of one worker and of the bare loop, at 1,157 and 10,000 clicks/s unless told otherwise.
+
+    Example: make bench ARGS="latency --rate 1157 --duration-s 864 --priority normal --priority nice"
+    """
+    loads = [
+        Load(per_s, duration_s, level, seed, linger_ms)
+        for level in priority or [Priority.NORMAL]
+        for per_s in rate or RATES_PER_S
+    ]
+    _run({"latency": _latency(loads)}, partitions, as_json, keep)
+
+
+@app.command()
+def stages(
+    clicks: int = 100_000,
+    chunk_records: Annotated[int, typer.Option(min=1, help="Records a chunk; live they are few.")] = CHUNK_RECORDS,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    keep: Save = False,
+) -> None:
+    """CPU per click by stage, beside the whole worker's.
+
+    Example: make bench ARGS="stages --chunk-records 5", as at 10,000 clicks/s
+    """
+    measures: dict[str, Measure] = {"stages": lambda at, shown: measure_stages(at, clicks, chunk_records, seed, shown)}
+    _run(measures, PARTITIONS, as_json, keep)
+
+
+@app.command()
+def store(clicks: int = 100_000, seed: Seed = 1, as_json: AsJson = False, keep: Save = False) -> None:
+    """The feature store alone, by the size of a call."""
+    _run({"store": _store(clicks, seed)}, PARTITIONS, as_json, keep)
+
+
+@app.command()
+def scorer(seed: Seed = 1, as_json: AsJson = False, keep: Save = False) -> None:
+    """The scorer alone, by the rows of a run."""
+    _run({"scorer": lambda at, shown: measure_scorer(at, seed)}, PARTITIONS, as_json, keep)
+
+
+@app.command()
+def table() -> None:
+    """Write the tables of docs/benchmarks.md anew from bench/results."""
+    write_document(load())
+
+
+def _store(clicks: int, seed: int) -> Measure:
+    def measure(at: Deployment, shown: Progress) -> Any:
+        with step(shown, "feature store alone", clicks * 200e-6):
+            return measure_store(at, clicks, seed)
+
+    return measure
+
+
+def _latency(loads: list[Load]) -> Measure:
+    return lambda at, shown: {"runs": [measure_latency(at, load, shown) for load in loads]}
+
+
+def _run(measures: Mapping[str, Measure], partitions: int, as_json: bool, keep: bool) -> None:
+    try:
+        with progress() as shown, Deployment(partitions) as place:
+            found = [result(name, measure(place, shown)) for name, measure in measures.items()]
+    except SlidrError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+    for each in found:
+        _show(each, as_json, keep)
+    if keep:
+        write_document(load())
+
+
+def _show(found: Result, as_json: bool, keep: bool) -> None:
+    if keep:
+        typer.echo(f"Kept in {save(found)}.", err=True)
+    typer.echo(msgspec.json.encode(found).decode() if as_json else render(found))
 
 
 app()

@@ -1,112 +1,89 @@
-"""Throughput on a backlog: the shipped worker against a loop that consumes and produces the same records untouched."""
+"""Throughput on a backlog: the shipped worker against a loop that only copies records, and the usual Faust way.
 
-import subprocess
-import sys
-import time
-from typing import Any
+All three run on the same servers in the same run, one after another. The usual way decides fewer clicks of the same
+traffic: it would take half an hour for all.
+"""
 
-import msgspec
-from confluent_kafka import Consumer, Producer, TopicPartition
+import os
+from typing import Any, NamedTuple
 
-from bench.cpu import cpu_s, machine
-from contracts.events import Click
+from rich.progress import Progress
+
+from bench.clicks import draw_clicks, fill
+from bench.deployment import Deployment
+from bench.process import Child
+from bench.progress import step
+from bench.watch import Spent, Watch, spent
 from contracts.topics import Topic
-from slidr.servers import EmbeddedServers
-from streams.topic_admin import create_topics
-from traffic.simulate import simulate
 
-START_MS = 1_704_067_200_000
-CLICKS_PER_S = 1_157  # of event time: a hundred million a day
-PATIENCE_S = 600.0
-
-
-def measure_backlog(clicks: int, partitions: int, seed: int) -> dict[str, Any]:
-    """Fill `clicks`, then run the bare loop and one worker over it, one after the other."""
-    with EmbeddedServers() as servers:
-        kafka = {"bootstrap.servers": servers.kafka.bootstrap_servers}
-        create_topics(kafka, "", partitions, keep_forever=True)
-        create_topics(kafka, "bare-", partitions, keep_forever=True)
-        _fill(kafka, clicks, seed)
-        bare_s = _bare_loop(kafka, clicks, partitions)
-        worker = _worker(servers, kafka, clicks, partitions)
-    per_s = clicks / worker["seconds"]
-    return {
-        "clicks": clicks,
-        "partitions": partitions,
-        "worker_clicks_per_s": round(per_s),
-        "bare_loop_clicks_per_s": round(clicks / bare_s),
-        "ratio_to_bare_loop": round(per_s * bare_s / clicks, 3),
-        **worker,
-        "machine": machine(),
-    }
+BACKLOG_LINGER_MS = 5
+LIMIT_S = 900.0
+# To say when a step will end: a guess at the rates, lower than what is usual.
+_DRAW_PER_S, _BARE_PER_S, _WORKER_PER_S, _USUAL_PER_S = 25_000, 60_000, 12_000, 300
+_START_S = 6.0
 
 
-def _fill(kafka: dict[str, str], clicks: int, seed: int) -> None:
-    producer = Producer({**kafka, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
-    left = clicks
-    for simulated in simulate(seed, START_MS, 2 * clicks * 1_000 // CLICKS_PER_S, CLICKS_PER_S):
-        if not isinstance(simulated.event, Click):
-            continue
-        value = msgspec.json.encode(simulated.event)
-        producer.produce(Topic.CLICKS, value, simulated.event.account_id, timestamp=simulated.at_ms)
-        left -= 1
-        if left % 10_000 == 0:
-            producer.poll(0)
-        if left == 0:
-            break
-    if left or producer.flush(120):
-        raise RuntimeError(f"The backlog could not be written: {left} clicks short.")
+class Backlog(NamedTuple):
+    """How much is decided: by the worker and the bare loop, and by the usual way (0 leaves that out)."""
+
+    clicks: int
+    usual_clicks: int
+    seed: int
 
 
-def _bare_loop(kafka: dict[str, str], clicks: int, partitions: int) -> float:
-    """Seconds to consume every click and produce it to another topic, in one thread."""
-    consumer = Consumer({**kafka, "group.id": "bare", "enable.auto.commit": False})
-    consumer.assign([TopicPartition(Topic.CLICKS, partition, 0) for partition in range(partitions)])
-    producer = Producer({**kafka, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
-    started_s = time.monotonic()
-    left = clicks
-    while left > 0:
-        for message in consumer.consume(2_000, 0.1):
-            producer.produce(f"bare-{Topic.DECISIONS}", message.value(), message.key(), message.partition() or 0)
-            left -= 1
-        producer.poll(0)
-    producer.flush(120)
-    consumer.close()
-    return time.monotonic() - started_s
+def measure_backlog(place: Deployment, backlog: Backlog, shown: Progress) -> dict[str, Any]:
+    """Clicks per second and CPU microseconds per click of each, and the ratios."""
+    with step(shown, "drawing clicks", backlog.clicks / _DRAW_PER_S) as turn:
+        place.create_topics("")
+        place.create_topics("usual-")
+        turn()
+        clicks = draw_clicks(backlog.clicks, backlog.seed)
+        fill(place.kafka, Topic.CLICKS, clicks, place.partitions)
+        fill(place.kafka, f"usual-{Topic.CLICKS}", clicks[: backlog.usual_clicks], place.partitions)
+    place.create_topics("bare-")
+    bare = run_bare(place, "", "bare-", backlog.clicks, shown)
+    worker = run_worker(place, "", backlog.clicks, shown)
+    found = {"clicks": backlog.clicks, "seed": backlog.seed, "worker": worker, "bare_loop": bare}
+    found["worker_to_bare_loop"] = round(worker.per_s / bare.per_s, 3)
+    if backlog.usual_clicks:
+        usual = run_usual(place, backlog.usual_clicks, shown)
+        found |= {"usual_faust": usual, "worker_to_usual_faust": round(worker.per_s / usual.per_s, 1)}
+    return found
 
 
-def _worker(servers: EmbeddedServers, kafka: dict[str, str], clicks: int, partitions: int) -> dict[str, Any]:
-    pids = {"redis": servers.redis.pid, "kafka": servers.kafka.pid}
-    before = {name: cpu_s(pid) for name, pid in pids.items()}
-    environment = {**servers.environment("a key for benchmarks only"), "SLIDR_METRICS_PORT": "0"}
-    process = subprocess.Popen([sys.executable, "-m", "slidr", "worker"], env=environment)
+def run_bare(place: Deployment, prefix: str, target_prefix: str, clicks: int, shown: Progress) -> Spent:
+    """The loop that copies `clicks` of one prefix to `decisions` of another."""
+    source, target = prefix + Topic.CLICKS, target_prefix + Topic.DECISIONS
+    firsts = ",".join("0" * place.partitions)
+    arguments = [place.kafka["bootstrap.servers"], source, target, firsts, str(BACKLOG_LINGER_MS)]
+    child = place.child("bench.bare_loop", arguments)
+    return _until_done(place, child, target, clicks, shown, _BARE_PER_S)
+
+
+def run_worker(place: Deployment, prefix: str, clicks: int, shown: Progress) -> Spent:
+    """The shipped worker, on the topics of one prefix."""
+    return _until_done(place, place.worker(prefix), prefix + Topic.DECISIONS, clicks, shown, _WORKER_PER_S)
+
+
+def run_usual(place: Deployment, clicks: int, shown: Progress) -> Spent:
+    """The same job as most would write it: see `bench/usual_faust.py`."""
+    child = place.child(
+        "bench.usual_faust",
+        ["worker", "--without-web"],
+        USUAL_KAFKA=f"kafka://{place.kafka['bootstrap.servers']}",
+        USUAL_REDIS=place.servers.redis.url,
+        USUAL_RELEASE=os.path.join(place.models_uri, place.release),
+    )
+    return _until_done(place, child, f"usual-{Topic.DECISIONS}", clicks, shown, _USUAL_PER_S)
+
+
+def _until_done(
+    place: Deployment, child: Child, topic: str, records: int, shown: Progress, guess_per_s: float
+) -> Spent:
+    watch = Watch(place.kafka, topic, place.partitions)
     try:
-        first_s, last_s = _watch(kafka, clicks, partitions, process)
-        cpu = {name: cpu_s(pid) - before[name] for name, pid in pids.items()} | {"worker": cpu_s(process.pid)}
+        with child, step(shown, f"{child.module}, {records:,} clicks", _START_S + records / guess_per_s) as turn:
+            pids = {"process": child.pid, "redis": place.servers.redis.pid, "kafka": place.servers.kafka.pid}
+            return spent(*watch.until(records, child, pids, LIMIT_S, turn))
     finally:
-        process.terminate()
-        process.wait(60)
-    return {
-        "seconds": round(last_s - first_s, 2),
-        "cpu_us_per_click": {name: round(seconds * 1e6 / clicks, 1) for name, seconds in cpu.items()},
-    }
-
-
-def _watch(
-    kafka: dict[str, str], clicks: int, partitions: int, process: subprocess.Popen[bytes]
-) -> tuple[float, float]:
-    """Monotonic seconds when the first and when the last decision was there."""
-    consumer = Consumer({**kafka, "group.id": "watch"})
-    places = [TopicPartition(Topic.DECISIONS, partition) for partition in range(partitions)]
-    deadline_s = time.monotonic() + PATIENCE_S
-    first_s = 0.0
-    try:
-        while time.monotonic() < deadline_s and process.poll() is None:
-            decided = sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
-            first_s = first_s or (time.monotonic() if decided else 0.0)
-            if decided >= clicks:
-                return first_s, time.monotonic()
-            time.sleep(0.05)
-    finally:
-        consumer.close()
-    raise RuntimeError(f"The worker did not decide {clicks} clicks within {PATIENCE_S:.0f} s.")
+        watch.close()

@@ -1,0 +1,26 @@
+"""The release that benchmarks run: trained and exported by the product's own code, from a short simulated history."""
+
+from slidr.history import simulated_history
+
+END_MS = 1_704_067_200_000
+DAYS = 7
+CLICKS = 20_000
+SEED = 7
+
+
+def train_small_release(models_uri: str) -> str:
+    """Train on 20,000 clicks, write the release and return its version. Same arguments, same model."""
+    # Torch is loaded here and not by processes that only measure.
+    from model.train import Schedule
+    from rules.ruleset import RuleSet
+    from slidr.training import Recipe, train_release
+
+    history = simulated_history(SEED, END_MS, DAYS, CLICKS, robot_share=0.2)
+    recipe = Recipe(RuleSet.default(), 0.1, Schedule(max_epochs=3, seed=SEED), END_MS)
+    return train_release(history, recipe, models_uri).version
+
+
+if __name__ == "__main__":
+    import sys
+
+    train_small_release(sys.argv[1])

@@ -1,0 +1,136 @@
+"""Results as tables in Markdown: on the screen, and between the markers of `docs/benchmarks.md`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.results import Result
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+# Those of a stage table that are not spent in the worker's process.
+NOT_IN_WORKER = ("Redis",)
+_Figures = Mapping[str, Any]
+
+
+def render(found: Result) -> str:
+    """One result: its tables, and where they are from."""
+    where = found.machine
+    lines = [
+        f"### {found.benchmark}",
+        "",
+        f"`{found.command}`, {found.at[:10]}, commit {found.commit}; {where['cores']} cores of {where['cpu']}, "
+        f"Linux {where['kernel']}.",
+        "",
+        *_RENDERERS[found.benchmark](found.figures),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def replaced(document: str, tables: Iterable[str]) -> str:
+    """The document with the tables between its markers."""
+    before, _, rest = document.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n" + "\n".join(tables) + f"\n{END}{after}"
+
+
+def write_document(results: Mapping[str, Result]) -> None:
+    """Put all results into the document."""
+    tables = [render(results[name]) for name in _RENDERERS if name in results]
+    DOCUMENT.write_text(replaced(DOCUMENT.read_text(), tables))
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    columns = list(head)
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return ["| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines] + [""]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _milliseconds(q: _Figures) -> str:
+    return " / ".join(f"{q[key]:.2f}" for key in ("p50_ms", "p99_ms", "p999_ms", "max_ms"))
+
+
+def _backlog(figures: _Figures) -> list[str]:
+    rows = []
+    for key, name in (("bare_loop", "bare loop"), ("worker", "worker"), ("usual_faust", "the usual Faust way")):
+        if spent := figures.get(key):
+            cpu = spent["cpu_us"]
+            each = (cpu.get(process, 0.0) for process in ("process", "redis", "kafka"))
+            rows.append((name, spent["records"], spent["per_s"], *each, f"{spent['others_ratio']:.0%}"))
+    head = ("", "clicks", "clicks/s", "CPU µs/click: itself", "Redis", "Kafka", "machine used by others")
+    ratios = f"Worker: {figures['worker_to_bare_loop']:.2f} × the bare loop"
+    if "worker_to_usual_faust" in figures:
+        ratios += f", {figures['worker_to_usual_faust']:.0f} × the usual Faust way"
+    return [*_table(head, rows), ratios + ".", ""]
+
+
+def _latency(figures: _Figures) -> list[str]:
+    lines = []
+    for run in figures["runs"]:
+        worker, bare = run["worker"], run["bare_loop"]
+        rows = [
+            ("in the worker", _milliseconds(worker["in_worker"]), ""),
+            ("of it, feature store", _milliseconds(worker["feature_store"]), ""),
+            ("end to end, from due", _milliseconds(worker["end_to_end"]), _milliseconds(bare["end_to_end"])),
+            ("end to end, from sent", _milliseconds(worker["from_send"]), _milliseconds(bare["from_send"])),
+            ("the sender's lateness", _milliseconds(worker["sender_late"]), _milliseconds(bare["sender_late"])),
+            ("a bare timer's lateness", _milliseconds(worker["timer_late"]), _milliseconds(bare["timer_late"])),
+        ]
+        rows += [
+            (f"{what} of the machine", f"{worker['cpu'][key]:.0%}", f"{bare['cpu'][key]:.0%}")
+            for what, key in (("used", "busy_ratio"), ("used by others", "others_ratio"), ("stolen", "stolen_ratio"))
+        ]
+        rows.append(("records a take, a chunk", f"{worker['records_per_take']}, {worker['records_per_chunk']}", ""))
+        lines += [
+            f"{run['clicks_per_s']:,.0f} clicks/s, {worker['end_to_end']['n']:,} clicks, priority {run['priority']}; "
+            "ms, p50 / p99 / p99.9 / max:",
+            "",
+            *_table(("", "worker", "bare loop"), rows),
+        ]
+    return lines
+
+
+def _stages(figures: _Figures) -> list[str]:
+    stages, worker = figures["stages_us"], figures["worker"]
+    own = sum(us for name, us in stages.items() if name not in NOT_IN_WORKER)
+    total = worker["cpu_us"]["process"]
+    rows: list[tuple[str, float]] = list(stages.items())
+    rows += [
+        ("sum of the worker's stages", round(own, 1)),
+        ("the rest: event loop, Faust, hand-overs, colder caches", round(total - own, 1)),
+        ("**worker process, measured**", total),
+    ]
+    rows += [(f"its thread `{name}`", us) for name, us in worker["threads_us"].items()]
+    rows += [(f"**{name.capitalize()}, measured**", worker["cpu_us"].get(name, 0.0)) for name in ("redis", "kafka")]
+    return _table(("stage", "CPU µs/click"), rows)
+
+
+def _store(figures: list[_Figures]) -> list[str]:
+    keys = ("call_clicks", "clicks_per_s", "redis_us", "client_us")
+    head = ("clicks a call", "clicks/s", "Redis, CPU µs/click", "client, CPU µs/click")
+    return _table(head, ([row[key] for key in keys] for row in figures))
+
+
+def _scorer(figures: list[_Figures]) -> list[str]:
+    rows = (
+        (row["rows"], row["provider"], row["rows_per_s"], row["cpu_us"], *(1_000 * row["run"][q] for q in _US))
+        for row in figures
+    )
+    head = ("rows a run", "provider", "rows/s", "CPU µs/run", "p50 µs", "p99 µs", "p99.9 µs")
+    return _table(head, rows)
+
+
+_US = ("p50_ms", "p99_ms", "p999_ms")
+_RENDERERS: dict[str, Callable[[Any], list[str]]] = {
+    "latency": _latency,
+    "backlog": _backlog,
+    "stages": _stages,
+    "store": _store,
+    "scorer": _scorer,
+}

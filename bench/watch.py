@@ -1,0 +1,98 @@
+"""Watches a topic grow while a process works, and what CPU that takes."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, TopicPartition
+from msgspec import Struct
+
+from bench.cpu import MachineTimes, cpu_s, machine_times, thread_cpu_s
+from bench.process import Child
+
+# A thread or process that uses less per record is not worth a line.
+NEGLIGIBLE_US = 0.05
+
+
+class Mark(NamedTuple):
+    """Records so far at a moment, and the CPU seconds so far of processes, of one's threads, and of the machine."""
+
+    at_s: float
+    records: int
+    cpu_s: dict[str, float]
+    threads_s: dict[str, float]
+    machine: MachineTimes
+
+
+class Watch:
+    """Ends of a topic's partitions, with the CPU of the processes that matter."""
+
+    def __init__(self, kafka: dict[str, str], topic: str, partitions: int) -> None:
+        self._consumer = Consumer({**kafka, "group.id": "watch"})
+        self._places = [TopicPartition(topic, partition) for partition in range(partitions)]
+
+    def ends(self) -> list[int]:
+        """End offset of each partition."""
+        return [int(self._consumer.get_watermark_offsets(place, timeout=10)[1]) for place in self._places]
+
+    def mark(self, pids: Mapping[str, int], threads_of: int) -> Mark:
+        """What stands now."""
+        records = sum(self.ends())
+        cpu = {name: cpu_s(pid) for name, pid in pids.items()}
+        return Mark(time.monotonic(), records, cpu, thread_cpu_s(threads_of), machine_times())
+
+    def until(
+        self, records: int, child: Child, pids: Mapping[str, int], limit_s: float, turn: Callable[[], None]
+    ) -> tuple[Mark, Mark]:
+        """From the first record seen to so many. Raises Unavailable if the process ends, or takes too long."""
+        first: Mark | None = None
+        deadline_s = time.monotonic() + limit_s
+        while (now := sum(self.ends())) < records:
+            child.check()
+            if time.monotonic() > deadline_s:
+                raise child.failed(f"wrote {now} of {records} records within {limit_s:.0f} s")
+            first = first or (self.mark(pids, child.pid) if now else None)
+            turn()
+        last = self.mark(pids, child.pid)
+        return first or last, last
+
+    def close(self) -> None:
+        """Give back the connection."""
+        self._consumer.close()
+
+
+class Spent(Struct, frozen=True):
+    """Between two marks: records per second, and CPU microseconds per record by process and by thread.
+
+    Ratios are of all cores' time: busy, busy with processes that are not ours, stolen by other virtual machines.
+    """
+
+    per_s: float
+    records: int
+    cpu_us: dict[str, float]
+    threads_us: dict[str, float]
+    busy_ratio: float
+    others_ratio: float
+    stolen_ratio: float
+
+
+def spent(first: Mark, last: Mark) -> Spent:
+    """The difference of two marks. Pure."""
+    records = max(last.records - first.records, 1)
+    cores_s = max(last.machine.all_s - first.machine.all_s, 1e-9)
+    busy_s = last.machine.busy_s - first.machine.busy_s
+    ours_s = sum(last.cpu_s.values()) - sum(first.cpu_s.values())
+
+    def per_record_us(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+        used = {name: 1e6 * (seconds - before.get(name, 0.0)) / records for name, seconds in after.items()}
+        return {name: round(us, 2) for name, us in used.items() if us >= NEGLIGIBLE_US}
+
+    return Spent(
+        per_s=round(records / max(last.at_s - first.at_s, 1e-9), 1),
+        records=records,
+        cpu_us=per_record_us(first.cpu_s, last.cpu_s),
+        threads_us=per_record_us(first.threads_s, last.threads_s),
+        busy_ratio=round(busy_s / cores_s, 3),
+        others_ratio=round(max(busy_s - ours_s, 0.0) / cores_s, 3),
+        stolen_ratio=round((last.machine.stolen_s - first.machine.stolen_s) / cores_s, 3),
+    )
