@@ -44,7 +44,8 @@ def measure_backlog(clicks: int, partitions: int, seed: int) -> dict[str, Any]:
 def _fill(kafka: dict[str, str], clicks: int, seed: int) -> None:
     producer = Producer({**kafka, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
     left = clicks
-    for simulated in simulate(seed, START_MS, 2 * clicks * 1_000 // CLICKS_PER_S, CLICKS_PER_S):
+    duration_ms = 2 * clicks * 1_000 // CLICKS_PER_S
+    for simulated in simulate(seed, START_MS, duration_ms, CLICKS_PER_S, history_days=0):
         if not isinstance(simulated.event, Click):
             continue
         value = msgspec.json.encode(simulated.event)

@@ -19,6 +19,9 @@ CAMPAIGNS = 500
 ADS_PER_CAMPAIGN = 6
 PUBLISHERS = 300
 
+GATEWAYS_IN_USE = 4000
+_PEOPLE_PER_HOUSEHOLD = 2
+
 # Nobody real lives in these reserved networks (RFC 1112, RFC 6598, RFC 1918), so no list of real addresses hits them.
 HOMES = (0xF000_0000, 1 << 28)  # 240.0.0.0/4: first address, how many
 GATEWAYS = (0x6440_0000, 1 << 22)  # 100.64.0.0/10: mobile carriers
@@ -92,6 +95,11 @@ def mix(numbers: Integers, salt: int) -> npt.NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
+def hashed(numbers: Integers, salt: int) -> Integers:
+    """Hash of each number as an identity: 62 bits, so that ids tell nothing of what they were made from."""
+    return (mix(numbers, salt) >> np.uint64(2)).astype(np.int64)
+
+
 def uniform(numbers: Integers, salt: int) -> Floats:
     """Hash of each number as a float in [0, 1)."""
     hashed: Floats = (mix(numbers, salt) >> np.uint64(11)) * 2.0**-53
@@ -102,11 +110,6 @@ def addresses(network: tuple[int, int], numbers: Integers, salt: int) -> Integer
     """An address of the network for each number, as a 32-bit integer."""
     first, size = network
     return first + (mix(numbers, salt) % np.uint64(size)).astype(np.int64)
-
-
-def dotted(address: int) -> str:
-    """IPv4 address in dotted notation."""
-    return f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
 
 
 def pick(shares: Floats, points: Floats) -> Integers:
@@ -121,6 +124,21 @@ CAMPAIGN_SHARES: Floats = 1.0 / (_campaign + 5.0)
 COST_MICROS: list[int] = (10_000 * np.round(np.exp(1.1 + 4.0 * uniform(_campaign, 1)))).astype(int).tolist()
 ADVERTISER_OF: list[int] = (mix(_campaign, 2) % np.uint64(ADVERTISERS)).tolist()
 PUBLISHER_SHARES: Floats = 1.0 / (np.arange(PUBLISHERS) + 3.0)
+
+
+# Clicks of a carrier's gateway by its rank. TalkingData's busiest addresses fall off like this: the first has 1.2 % of
+# all clicks, the 10th 0.2 %, the 100th about 0.05 %.
+_GATEWAY_SHARES: Floats = (np.arange(GATEWAYS_IN_USE) + 1.0) ** -0.75
+
+
+def gateways(points: Floats) -> Integers:
+    """A carrier gateway's address for each point in [0, 1), by how busy it is."""
+    return addresses(GATEWAYS, pick(_GATEWAY_SHARES, points), 14)
+
+
+def homes(residents: Integers) -> Integers:
+    """The address that these people, two a household, have at home."""
+    return addresses(HOMES, residents // _PEOPLE_PER_HOUSEHOLD, 12)
 
 
 def campaigns(rng: np.random.Generator, count: int) -> Integers:

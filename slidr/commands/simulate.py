@@ -20,6 +20,16 @@ DurationS = Annotated[float, typer.Option(min=0.001, help="For how long, in seco
 Seed = Annotated[int, typer.Option(min=0, help="Another seed, other traffic.")]
 RobotShare = Annotated[float, typer.Option(min=0, max=1, help="Share of the clicks that robots make.")]
 PurchaseDelayS = Annotated[float, typer.Option(min=0.001, help="Median time from a click to its purchase.")]
+HistoryDays = Annotated[
+    float, typer.Option(min=0, help="Days before the first click from which purchases of the same accounts are known.")
+]
+Attacks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attack",
+        help="Robots on top: kind@start+duration:clicks_per_s, such as burst@10m+5m:50. May be given again and again.",
+    ),
+]
 TruthFile = Annotated[
     Path | None,
     typer.Option("--truth", help="File for the truth: one JSON object a line with click_id, kind and robot."),
@@ -32,6 +42,8 @@ def simulate(
     seed: Seed = 1,
     robot_share: RobotShare = 0.2,
     purchase_delay_s: PurchaseDelayS = 600,
+    history_days: HistoryDays = 30,
+    attack: Attacks = None,
     truth: TruthFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,16 +56,22 @@ def simulate(
     """
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
-    from traffic.live import LiveTraffic, send_live
+    from traffic.attacks import parse_attack
+    from traffic.live import send_live, soon
     from traffic.publish import Publisher
+    from traffic.scenario import Scenario
 
     settings = load_settings(need=["kafka_bootstrap_servers"])
-    traffic = LiveTraffic(seed, duration_s, clicks_per_s, robot_share, purchase_delay_s)
+    start_ms = soon(clicks_per_s, duration_s, history_days)
+    attacks = [parse_attack(text, start_ms) for text in attack or ()]
+    scenario = Scenario(
+        seed, start_ms, round(1000 * duration_s), clicks_per_s, robot_share, purchase_delay_s, history_days, attacks
+    )
     publisher = Publisher(kafka_config(settings, "producer"), settings.topic_prefix, linger_ms=1)
     with _signals() as received, _progress() as progress:
         sending = progress.add_task("Clicks", total=round(clicks_per_s * duration_s))
         summary = send_live(
-            traffic,
+            scenario,
             publisher,
             truth,
             stopped=lambda: bool(received),

@@ -15,7 +15,8 @@ from contracts.events import Click, Purchase
 from tests.builders import START_MS
 from traffic import people, robots
 from traffic.columns import Window
-from traffic.robots import KINDS
+from traffic.people import Arrivals, Town
+from traffic.robots import KINDS, Gang
 from traffic.simulate import Simulated, simulate
 
 HOUR_MS = 3_600_000
@@ -36,7 +37,8 @@ def clicks_of(traffic: list[Simulated]) -> Iterator[tuple[Click, str]]:
 
 
 def purchases_of(traffic: list[Simulated]) -> list[Purchase]:
-    return [item.event for item in traffic if isinstance(item.event, Purchase)]
+    """Those of clicks within the period."""
+    return [item.event for item in traffic if isinstance(item.event, Purchase) and item.event.session_id]
 
 
 @given(st.integers(0, 2**32), st.floats(0.1, 500), st.floats(0, 1))
@@ -152,7 +154,7 @@ def test_gateways_make_people_share_addresses_as_widely_as_botnets_share_account
 
     assert max(len(found) for found in accounts["human"].values()) > 100
     assert max(len(found) for found in addresses["rotating"].values()) > 10
-    assert max(len(found) for found in accounts["slow"].values()) == 1
+    assert max(len(found) for found in addresses["low_and_slow"].values()) == 1
 
 
 def test_busy_people_click_more_often_than_the_lazier_robots(week: list[Simulated]) -> None:
@@ -161,16 +163,18 @@ def test_busy_people_click_more_often_than_the_lazier_robots(week: list[Simulate
     for click, kind in clicks_of(week):
         per_session[kind][click.session_id] += 1
 
-    assert max(per_session["human"].values()) > np.median(list(per_session["slow"].values()))
+    assert max(per_session["human"].values()) > np.median(list(per_session["low_and_slow"].values()))
     assert max(per_session["human"].values()) > min(per_session["burst"].values())
 
 
 def test_the_stated_means_of_clicks_per_visit_are_the_real_ones() -> None:
     rng, starts_ms, always = np.random.default_rng(1), np.zeros(20_000, np.int64), Window(0, 1 << 60)
 
-    measured = {"human": len(people.clicks_of_visits(rng, starts_ms, always, 10_000, 1.0)) / 20_000}
+    visits = Arrivals(starts_ms, rng.random(20_000))
+    measured = {"human": len(people.clicks_of_visits(rng, visits, always, Town(10_000, 1.0))) / 20_000}
+    few = Arrivals(starts_ms[:2000], rng.random(2000))
     for kind, robot in enumerate(robots.ROBOTS, start=1):
-        measured[robot.name] = len(robots.clicks_of_visits(rng, starts_ms[:2000], always, robot, kind)) / 2000
+        measured[robot.name] = len(robots.clicks_of_visits(rng, few, always, kind, Gang(10, 1000))) / 2000
 
     stated = {"human": people.CLICKS_PER_VISIT, **{robot.name: robot.clicks_per_visit for robot in robots.ROBOTS}}
     assert measured == pytest.approx(stated, rel=0.03)
