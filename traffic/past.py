@@ -5,8 +5,6 @@ clicks                        | c  c  c c   c c  c
              history_days     start
 """
 
-from itertools import chain
-
 import numpy as np
 
 from traffic import people
@@ -41,10 +39,12 @@ def past_purchases(scenario: Scenario) -> Purchases:
 
 
 def _clicking(scenario: Scenario, town: Town) -> Integers:
-    """Everybody with an account who comes in the period, by the same chances as later."""
+    """Everybody with an account whose visit starts in the period, by the same chances as later."""
     visitors = people_of(scenario)
+    for stretch in warm_up_of(scenario, visitors):
+        visitors.arrivals(*stretch)
     seen = np.zeros(town.population, bool)
-    for stretch in chain(warm_up_of(scenario, visitors), blocks_of(scenario)):
+    for stretch in blocks_of(scenario):
         seen[people.members(visitors.arrivals(*stretch).who, town.population)] = True
     person = np.flatnonzero(seen)
     return person[people.has_account(person)]

@@ -17,6 +17,7 @@ from traffic.world import CAMPAIGN_SHARES, pick
 ClicksOf = Callable[[np.random.Generator, Arrivals, Window], Clicks]
 _DAY_MS = 86_400_000
 _PEOPLE, _ATTACKS = 0, 100
+_TARGET = 2
 
 
 class Visitors:
@@ -92,7 +93,7 @@ def _attack(scenario: Scenario, attack: Attack, number: int) -> Visitors:
     robot = ROBOTS[kind - 1]
     seeds = [scenario.seed, _ATTACKS + number]
     clicks_per_ms = attack.clicks_per_s / 1000
-    target = int(pick(CAMPAIGN_SHARES, np.random.default_rng(seeds).random(1))[0])
+    target = int(pick(CAMPAIGN_SHARES, np.random.default_rng([*seeds, _TARGET]).random(1))[0])
     gang = Gang(_pool(robot, clicks_per_ms), town_of(scenario).population, target)
     return _robots(seeds, kind, attack.window, steady(attack.window, robot.longest_visit_ms), clicks_per_ms, gang)
 

@@ -118,6 +118,15 @@ def test_only_people_buy_two_to_six_percent_of_their_clicks_and_only_later(week:
     assert any(p.user_id is None for p in purchases)
 
 
+def test_a_visit_ends_in_one_purchase_at_most_however_many_clicks_it_has(week: list[Simulated]) -> None:
+    clicks_of_session = Counter(click.session_id for click, _ in clicks_of(week))
+
+    sessions = Counter(purchase.session_id for purchase in purchases_of(week))
+
+    assert max(sessions.values()) == 1
+    assert max(clicks_of_session[session or ""] for session in sessions) > 20
+
+
 def test_the_median_purchase_comes_after_the_delay_asked_for() -> None:
     traffic = list(simulate(5, START_MS, 600_000, 100, robot_share=0, purchase_delay_s=8))
     clicked = {click.click_id: click.clicked_at_ms for click, _ in clicks_of(traffic)}
