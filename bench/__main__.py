@@ -1,8 +1,10 @@
 """Benchmarks on real servers, of the shipped worker: without a command all of them, one after another."""
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -11,8 +13,10 @@ from rich.progress import Progress
 
 from bench import check
 from bench.backlog import Backlog, measure_backlog
+from bench.compare_traffic import measures, read_talkingdata, simulated_like
 from bench.deployment import PARTITIONS, Deployment
 from bench.latency import Load, measure_latency
+from bench.plot_traffic import plot
 from bench.progress import progress, step
 from bench.results import Result, load, result, save
 from bench.scorer import measure_scorer
@@ -168,6 +172,22 @@ def _show(found: Result, as_json: bool, keep: bool) -> None:
     if keep:
         typer.echo(f"Kept in {save(found)}.", err=True)
     typer.echo(msgspec.json.encode(found).decode() if as_json else render(found))
+
+
+@app.command()
+def compare_traffic(
+    real: Annotated[Path, typer.Option(help="TalkingData's clicks, as CSV.", exists=True, dir_okay=False)],
+    picture: Annotated[Path, typer.Option(help="Where the comparison is drawn.")] = Path("docs/simulator.svg"),
+    seed: Annotated[int, typer.Option(help="Of the simulated traffic.")] = 1,
+) -> None:
+    """Simulated clicks beside as many real ones: a picture, and what is compared as JSON.
+
+    Example: make bench ARGS="compare-traffic --real train_sample.csv"
+    """
+    sample = read_talkingdata(real)
+    samples = {"real": sample, **simulated_like(sample, seed)}
+    plot(samples, picture)
+    typer.echo(json.dumps({name: measures(sample) for name, sample in samples.items()}, indent=2))
 
 
 app()

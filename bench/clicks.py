@@ -20,7 +20,7 @@ FLUSH_S = 120.0
 def draw_clicks(count: int, seed: int, clicks_per_s: float = CLICKS_PER_S) -> list[Click]:
     """So many clicks in time order, from START_MS on."""
     duration_ms = int(2_000 * count / clicks_per_s) + 1_000
-    events = (simulated.event for simulated in simulate(seed, START_MS, duration_ms, clicks_per_s))
+    events = (simulated.event for simulated in simulate(seed, START_MS, duration_ms, clicks_per_s, history_days=0))
     return list(islice((event for event in events if isinstance(event, Click)), count))
 
 

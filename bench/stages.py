@@ -13,7 +13,7 @@ import asyncio
 import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -34,17 +34,18 @@ from contracts.ports import CountCall, Counted, FloatMatrix, Recall
 from contracts.topics import Topic
 from features.entities import EntityHasher
 from features.redis_store import RedisFeatureStore
-from features.vector import SESSION_CLICKS_1H, feature_matrix
+from features.vector import feature_matrix
 from model.decide import Verdicts, decide
 from model.release import Release, load_release
 from model.scorer import scorer_for
 from rules.ruleset import RuleSet
 from streams.dead_letters import ParkedShare
 from streams.delivery import Delivery
+from streams.feature_rows import Rows
 from streams.judge import Judged
 from streams.lane import Chunk, Lane, Piece, StartPoint, Tails
 from streams.metrics import Metrics
-from streams.outputs import Outputs, Rows, decisions_of
+from streams.outputs import Outputs, decisions_of
 from streams.poll_thread import CONSUMER_CONFIG, POLL_RECORDS
 from streams.records import RawRecord, decode_clicks
 from streams.scoring import CHUNK_RECORDS, TAKE_RECORDS
@@ -54,6 +55,8 @@ ENTITY_KEY = "an entity key for benchmarks only"
 _STAGES_S_PER_CLICK = 150e-6
 _GAP = FEATURE_INDEX["account_campaign_gap_s"]
 _FLUSH_S = 60.0
+# Longer than rows wait for company.
+_HAND_ON_S = 0.5
 _DECIDED_AT_MS = 1_704_070_800_000
 
 
@@ -196,7 +199,7 @@ def _decide(
 def _write(place: Deployment, out: str, judgements: list[Judgement], watch: Stopwatch) -> None:
     place.create_topics(out)
     delivery = Delivery(place.kafka, lambda reason: None)
-    outputs = Outputs(delivery, out, "topic", lambda chunk: None)
+    outputs = Outputs(delivery, out, "topic", lambda chunks: None)
     hasher, metrics = EntityHasher(ENTITY_KEY), Metrics()
     with watch.stage("decisions"):
         decided = [part for judgement in judgements for part in _parts(judgement)]
@@ -216,8 +219,9 @@ def _write(place: Deployment, out: str, judgements: list[Judgement], watch: Stop
     with watch.stage("feature log", time.process_time):
         for chunk, decisions, features in decided:
             hashes = [hasher.account(click) for click in chunk.decoded.clicks]
-            rows = Rows(decisions, features, hashes, features[:, SESSION_CLICKS_1H], chunk.decoded.flags)
-            outputs.write_log(chunk, rows)
+            outputs.write_rows(chunk, Rows(decisions, features, hashes, chunk.decoded.flags))
+        with suppress(TimeoutError):
+            asyncio.run(asyncio.wait_for(outputs.hand_on_rows(), _HAND_ON_S))
         delivery.flush(_FLUSH_S)
     with watch.stage("acknowledge"):
         for chunk, _, _ in decided:

@@ -1,28 +1,11 @@
-"""Simulated clicks as columns, and columns as events. Pure.
+"""Simulated clicks and purchases as columns: drawn for thousands of visits at a time, in NumPy. Pure."""
 
-Behaviour is drawn for thousands of visits at a time, in NumPy; only clicks that are wanted become events.
-"""
-
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from contracts.events import DEVICES, Click, Purchase
-from traffic.world import (
-    ADVERTISER_OF,
-    ADVERTISERS,
-    CAMPAIGNS,
-    COST_MICROS,
-    CURRENCY,
-    DEVICE_OF_AGENT,
-    PUBLISHERS,
-    QUERIES,
-    USER_AGENTS,
-    Floats,
-    Integers,
-    dotted,
-)
+from traffic.world import Floats, Integers
 
 NONE = -1
 NO_OFFSET = 9999
@@ -47,20 +30,37 @@ CLICK = np.dtype(
         ("names_click", "?"),  # whether the shop knows the click that led to the purchase
     ]
 )
+# One row a purchase. `number` is that of the click that led to it or, with `session` NONE, of an earlier purchase.
+PURCHASE = np.dtype(
+    [
+        ("at_ms", "i8"),
+        ("number", "i8"),
+        ("account", "i8"),
+        ("session", "i8"),
+        ("value_micros", "i8"),
+        ("names_click", "?"),
+    ]
+)
 Clicks = npt.NDArray[np.void]  # (n,) CLICK
+Purchases = npt.NDArray[np.void]  # (n,) PURCHASE
 
 
 class Window(NamedTuple):
-    """Clicks from `from_ms` up to, not including, `until_ms` are wanted."""
+    """From `from_ms` up to, not including, `until_ms`."""
 
     from_ms: int
     until_ms: int
 
+    @property
+    def duration_ms(self) -> int:
+        """Its length."""
+        return self.until_ms - self.from_ms
+
 
 class Visits(NamedTuple):
-    """The wanted clicks of several visits one after another: number of its visit and time of each, (n,)."""
+    """The wanted clicks of several visits one after another: which visits have some, number and time of each, (n,)."""
 
-    visits: int
+    kept: Integers
     visit: Integers
     at_ms: Integers
 
@@ -68,7 +68,7 @@ class Visits(NamedTuple):
 def lay_out(starts_ms: Integers, counts: Integers, gaps_ms: Floats, longest_ms: int, window: Window) -> Visits:
     """`counts[i]` clicks from `starts_ms[i]` on, one gap (sum of counts,) after another between them.
 
-    Only visits with wanted clicks are numbered, so that nothing has to be drawn for the others.
+    Only visits with wanted clicks are kept and numbered anew, so that nothing has to be drawn for the others.
     """
     visit = np.repeat(np.arange(len(counts)), counts)
     first = np.cumsum(counts) - counts
@@ -77,8 +77,10 @@ def lay_out(starts_ms: Integers, counts: Integers, gaps_ms: Floats, longest_ms: 
     since_start_ms = (elapsed - elapsed[first][visit]).astype(np.int64)
     at_ms = starts_ms[visit] + since_start_ms
     wanted = (since_start_ms < longest_ms) & (at_ms >= window.from_ms) & (at_ms < window.until_ms)
-    kept, renumbered = np.unique(visit[wanted], return_inverse=True)
-    return Visits(len(kept), renumbered, at_ms[wanted])
+    visit = visit[wanted]
+    has_wanted = np.zeros(len(counts), bool)
+    has_wanted[visit] = True
+    return Visits(np.flatnonzero(has_wanted), (np.cumsum(has_wanted) - 1)[visit], at_ms[wanted])
 
 
 def blank(at_ms: Integers, kind: int) -> Clicks:
@@ -92,56 +94,12 @@ def blank(at_ms: Integers, kind: int) -> Clicks:
     return clicks
 
 
-_CAMPAIGN_IDS = [f"campaign-{i}" for i in range(CAMPAIGNS)]
-_ADVERTISER_IDS = [f"advertiser-{i}" for i in range(ADVERTISERS)]
-_PUBLISHER_IDS = [f"publisher-{i}" for i in range(PUBLISHERS)]
-_DEVICES = [DEVICES[device] for device in DEVICE_OF_AGENT.tolist()]
-
-
-class Event(NamedTuple):
-    """A click, its kind, and the purchase that it led to."""
-
-    click: Click
-    kind: int
-    purchase: Purchase | None
-
-
-def to_events(clicks: Clicks, id_prefix: str, first_number: int) -> list[Event]:
-    """Events of the rows; click_ids number them from `first_number` on."""
-    rows = enumerate(clicks.tolist(), first_number)
-    return [_event(f"{id_prefix}-{number:x}", row) for number, row in rows]
-
-
-def _event(click_id: str, row: tuple[Any, ...]) -> Event:
-    at_ms, kind, account, session, logged_in, ip, user_agent, utc_offset_min, campaign, *rest = row
-    ad, publisher, query, purchase_after_ms, value_micros, names_click = rest
-    click = Click(
-        click_id=click_id,
-        clicked_at_ms=at_ms,
-        session_id=f"s{session:x}",
-        logged_in=logged_in,
-        ip=dotted(ip),
-        user_agent=USER_AGENTS[user_agent],
-        device=_DEVICES[user_agent],
-        advertiser_id=_ADVERTISER_IDS[ADVERTISER_OF[campaign]],
-        campaign_id=_CAMPAIGN_IDS[campaign],
-        cost_micros=COST_MICROS[campaign],
-        currency=CURRENCY,
-        user_id=None if account == NONE else f"u{account:x}",
-        utc_offset_min=None if utc_offset_min == NO_OFFSET else utc_offset_min,
-        ad_id=None if ad == NONE else f"{_CAMPAIGN_IDS[campaign]}-ad-{ad}",
-        publisher_id=None if publisher == NONE else _PUBLISHER_IDS[publisher],
-        query=None if query == NONE else QUERIES[query],
-    )
-    if purchase_after_ms == NONE:
-        return Event(click, kind, None)
-    purchase = Purchase(
-        purchase_id=f"p-{click_id}",
-        purchased_at_ms=at_ms + purchase_after_ms,
-        value_micros=value_micros,
-        currency=CURRENCY,
-        user_id=click.user_id,
-        session_id=click.session_id,
-        click_id=click_id if names_click else None,
-    )
-    return Event(click, kind, purchase)
+def purchases_of(clicks: Clicks, first_number: int) -> Purchases:
+    """What these clicks, numbered from `first_number` on, lead to."""
+    buying = np.flatnonzero(clicks["purchase_after_ms"] != NONE)
+    bought = np.empty(len(buying), PURCHASE)
+    for name in ("account", "session", "value_micros", "names_click"):
+        bought[name] = clicks[name][buying]
+    bought["number"] = first_number + buying
+    bought["at_ms"] = clicks["at_ms"][buying] + clicks["purchase_after_ms"][buying]
+    return bought

@@ -1,21 +1,23 @@
 """How people click: by the hour of their day, in visits, from shared addresses, now and then buying. Pure.
 
-visits     Poisson, by hour of day and day of week of the market's local time
-clicks     mostly one or two a visit; a few people compare offers and make 8 to 25
+visits     by hour of day and day of week of the market's local time
+clicks     mostly one or two a visit; some people compare offers and make 4 to 200, faster
 gaps       log-normal, median 40 s; some impatient double clicks on the same ad
 addresses  a household's, an office's, or a mobile carrier's gateway that thousands share
 accounts   some have none, some are recognised without being logged in
+purchases  one in five people is a customer, and buys eight times as often as the others
 """
 
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
 from contracts.events import DEVICES
 from traffic.columns import NONE, Clicks, Window, blank, lay_out
 from traffic.world import (
     ADS_PER_CAMPAIGN,
     DEVICE_OF_AGENT,
-    GATEWAYS,
-    HOMES,
     OFFICES,
     QUERIES,
     UTC_OFFSET_MIN,
@@ -24,19 +26,27 @@ from traffic.world import (
     addresses,
     browsers,
     campaigns,
+    gateways,
+    hashed,
+    homes,
     publishers,
     uniform,
 )
 
 CLICKS_PER_PERSON_DAY = 3.0
-CLICKS_PER_VISIT = 2.01  # mean; a test measures it
+CLICKS_PER_VISIT = 1.88  # mean; a test measures it
 LONGEST_VISIT_MS = 20 * 60_000
-PURCHASE_RATIO = 0.04  # of people's clicks
+PURCHASE_RATIO = 0.04  # of people's clicks; a test measures it
+# Whoever compares a hundred offers buys one thing.
+_LIKELY_RATIO = 0.044
 
-_PEOPLE_PER_HOUSEHOLD = 2
 _PEOPLE_PER_OFFICE = 40
-_PEOPLE_PER_GATEWAY = 2000
-_MOBILE = DEVICES.index("mobile")
+# TalkingData's users click once (median), 8 times (p99), 27 times (p99.9) in 20 minutes: from the 99th percentile on
+# P(clicks >= n) falls as n^-1.9.
+_COMPARING_RATIO = 0.035  # of visits
+_COMPARING_FEWEST, _COMPARING_MOST = 4, 200
+_COMPARING_EXPONENT = 1.9
+_ON_PHONES = [DEVICES.index("mobile"), DEVICES.index("app")]
 _DOUBLE_CLICK_MS = 2500
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -44,6 +54,20 @@ _DAY_MS = 24 * _HOUR_MS
 _BY_HOUR = np.array([0.45, 0.28, 0.18, 0.14, 0.14, 0.2, 0.4, 0.7, 0.95, 1.1, 1.2, 1.25,
                      1.3, 1.25, 1.2, 1.2, 1.25, 1.35, 1.5, 1.7, 1.85, 1.75, 1.4, 0.85])  # fmt: skip
 _BY_DAY = np.array([1.02, 1.0, 0.98, 0.97, 0.95, 1.0, 1.08])
+
+
+class Arrivals(NamedTuple):
+    """Visits, one an entry: when they start, and a point in [0, 1) that says who comes."""
+
+    starts_ms: Integers
+    who: Floats
+
+
+class Town(NamedTuple):
+    """Who lives in the simulation: how many people, and how long after a click they buy (median)."""
+
+    population: int
+    purchase_delay_ms: float
 
 
 def rhythm(at_ms: Integers) -> Floats:
@@ -57,59 +81,65 @@ def rhythm(at_ms: Integers) -> Floats:
     return busy
 
 
-def clicks_of_visits(
-    rng: np.random.Generator, starts_ms: Integers, window: Window, population: int, purchase_delay_ms: float
-) -> Clicks:
-    """Wanted clicks of visits that start at these times, by members of the population."""
-    counts = _counts(rng, len(starts_ms))
-    visits, visit, at_ms = lay_out(starts_ms, counts, _gaps_ms(rng, int(counts.sum())), LONGEST_VISIT_MS, window)
-    # Squared: some people visit much more often than others.
-    person = (population * rng.random(visits) ** 2).astype(np.int64)
+def members(who: Floats, size: int) -> Integers:
+    """Number of who comes, out of `size`; squared, so that some come much more often than others."""
+    return (size * who**2).astype(np.int64)
+
+
+def clicks_of_visits(rng: np.random.Generator, arrivals: Arrivals, window: Window, town: Town) -> Clicks:
+    """Wanted clicks of these visits."""
+    counts, gaps_ms = paces(rng, len(arrivals.who))
+    kept, visit, at_ms = lay_out(arrivals.starts_ms, counts, gaps_ms, LONGEST_VISIT_MS, window)
+    person = members(arrivals.who[kept], town.population)
     clicks = blank(at_ms, kind=0)
     agent = browsers(uniform(person, 11))
-    clicks["ip"] = _address(rng, person, agent, population)[visit]
+    clicks["ip"] = _address(rng, person, agent, town.population)[visit]
     clicks["user_agent"] = agent[visit]
-    clicks["session"] = rng.integers(1 << 62, size=visits)[visit]
-    _identify(rng, clicks, person, visit)
-    _choose_ads(rng, clicks, visit, visits)
-    _buy(rng, clicks, purchase_delay_ms)
+    clicks["session"] = rng.integers(1 << 62, size=len(kept))[visit]
+    identify(rng, clicks, person, visit)
+    choose_ads(rng, clicks, visit, len(kept))
+    _buy(rng, clicks, visit, propensity(person)[visit], town.purchase_delay_ms)
     return clicks
 
 
-def _counts(rng: np.random.Generator, visits: int) -> Integers:
-    comparing = rng.random(visits) < 0.03
-    return np.where(comparing, rng.integers(8, 26, visits), rng.geometric(0.6, visits))
-
-
-def _gaps_ms(rng: np.random.Generator, clicks: int) -> Floats:
-    gaps = 40_000 * np.exp(1.3 * rng.standard_normal(clicks))
+def paces(rng: np.random.Generator, visits: int) -> tuple[Integers, Floats]:
+    """Clicks of each visit (visits,), and the gap in ms before each click (sum of clicks,)."""
+    comparing = rng.random(visits) < _COMPARING_RATIO
+    many = _COMPARING_FEWEST * (1 - rng.random(visits)) ** (-1 / _COMPARING_EXPONENT)
+    counts = np.where(comparing, np.minimum(many, _COMPARING_MOST).astype(np.int64), rng.geometric(0.6, visits))
+    clicks = int(counts.sum())
+    median_ms = np.repeat(np.where(comparing, 6_000, 40_000), counts)
+    gaps_ms = np.clip(median_ms * np.exp(1.3 * rng.standard_normal(clicks)), 800, 600_000)
     impatient = rng.random(clicks) < 0.04
-    return np.where(impatient, rng.uniform(250, _DOUBLE_CLICK_MS, clicks), np.clip(gaps, 800, 600_000))
+    return counts, np.where(impatient, rng.uniform(250, _DOUBLE_CLICK_MS, clicks), gaps_ms)
 
 
-def _address(rng: np.random.Generator, person: Integers, agent: Integers, population: int) -> Integers:
-    mobile = DEVICE_OF_AGENT[agent] == _MOBILE
-    gateway = person % max(1, population // _PEOPLE_PER_GATEWAY)
-    office = person % max(1, population // _PEOPLE_PER_OFFICE)
-    home = addresses(HOMES, person // _PEOPLE_PER_HOUSEHOLD, 12)
-    on_the_road = mobile & (rng.random(len(person)) < 0.6)
-    at_work = ~mobile & (uniform(person, 13) < 0.5) & (rng.random(len(person)) < 0.5)
-    return np.where(
-        on_the_road, addresses(GATEWAYS, gateway, 14), np.where(at_work, addresses(OFFICES, office, 15), home)
-    )
+def has_account(person: Integers) -> npt.NDArray[np.bool_]:
+    """Three in five people have an account: whether each of these does."""
+    return uniform(person, 16) < 0.6
 
 
-def _identify(rng: np.random.Generator, clicks: Clicks, person: Integers, visit: Integers) -> None:
-    """Three in five people have an account; most of their visits are logged in, some anonymous."""
+def account_of(person: Integers) -> Integers:
+    """Identity of each person's account."""
+    return hashed(person, 19)
+
+
+def propensity(person: Integers) -> Floats:
+    """How readily each person buys, relative to the mean: one in five is a customer."""
+    return np.where(uniform(person, 18) < 0.2, 3.2, 0.45)
+
+
+def identify(rng: np.random.Generator, clicks: Clicks, person: Integers, visit: Integers) -> None:
+    """Most visits of those who have an account are logged in, some anonymous."""
     how = rng.random(len(person))
-    has_account = uniform(person, 16) < 0.6
-    clicks["account"] = np.where(has_account & (how < 0.9), person, NONE)[visit]
-    clicks["logged_in"] = (has_account & (how < 0.75))[visit]
+    registered = has_account(person)
+    clicks["account"] = np.where(registered & (how < 0.9), account_of(person), NONE)[visit]
+    clicks["logged_in"] = (registered & (how < 0.75))[visit]
     located = uniform(person, 17) < 0.85
     clicks["utc_offset_min"] = np.where(located[visit], UTC_OFFSET_MIN, clicks["utc_offset_min"])
 
 
-def _choose_ads(rng: np.random.Generator, clicks: Clicks, visit: Integers, visits: int) -> None:
+def choose_ads(rng: np.random.Generator, clicks: Clicks, visit: Integers, visits: int) -> None:
     """Half of a visit's clicks go to one campaign; a double click repeats the ad."""
     count = len(clicks)
     favourite = campaigns(rng, visits)[visit]
@@ -122,10 +152,32 @@ def _choose_ads(rng: np.random.Generator, clicks: Clicks, visit: Integers, visit
         clicks[name][again] = clicks[name][again - 1]
 
 
-def _buy(rng: np.random.Generator, clicks: Clicks, delay_ms: float) -> None:
-    """Purchases some time after the click, log-normal; those who are logged in buy more."""
+def values_micros(rng: np.random.Generator, count: int) -> Floats:
+    """What purchases cost: log-normal, median 30."""
+    values: Floats = 10_000 * np.round(3000 * np.exp(0.9 * rng.standard_normal(count)))
+    return values
+
+
+def _address(rng: np.random.Generator, person: Integers, agent: Integers, population: int) -> Integers:
+    """Two in three phones are on the road at the moment, a quarter of the other devices at work."""
+    phone = np.isin(DEVICE_OF_AGENT[agent], _ON_PHONES)
+    office = person % max(1, population // _PEOPLE_PER_OFFICE)
+    on_the_road = phone & (rng.random(len(person)) < 0.65)
+    at_work = ~phone & (uniform(person, 13) < 0.5) & (rng.random(len(person)) < 0.5)
+    return np.where(
+        on_the_road,
+        gateways(uniform(person, 14)),
+        np.where(at_work, addresses(OFFICES, office, 15), homes(person)),
+    )
+
+
+def _buy(rng: np.random.Generator, clicks: Clicks, visit: Integers, readiness: Floats, delay_ms: float) -> None:
+    """At most one purchase a visit, some time after its click, log-normal; those who are logged in buy more."""
     count = len(clicks)
-    buys = rng.random(count) < PURCHASE_RATIO * np.where(clicks["logged_in"], 1.4, 0.7)
-    clicks["purchase_after_ms"] = np.where(buys, 1 + delay_ms * np.exp(1.2 * rng.standard_normal(count)), NONE)
-    clicks["value_micros"] = 10_000 * np.round(3000 * np.exp(0.9 * rng.standard_normal(count)))
+    likely = rng.random(count) < _LIKELY_RATIO * readiness * np.where(clicks["logged_in"], 1.4, 0.7)
+    _, first = np.unique(visit[likely], return_index=True)
+    buys = np.flatnonzero(likely)[first]
+    delays_ms = delay_ms * np.exp(1.2 * rng.standard_normal(count))
+    clicks["purchase_after_ms"][buys] = 1 + delays_ms[buys]
+    clicks["value_micros"] = values_micros(rng, count)
     clicks["names_click"] = rng.random(count) < 0.7

@@ -1,9 +1,12 @@
-"""How robots click: four simple kinds. Pure. None of them buys.
+"""The kinds of robots, and how fast each clicks; what they show is in `disguises`. Pure. None of them buys.
 
-    burst     one account on one address clicks 15 to 70 times, some seconds apart
-    rotating  a botnet: 100 to 300 clicks through many home addresses and a dozen made-up accounts, one campaign
-    slow      one account on one home address, a click every 4 to 10 minutes for hours
-    crawler   says what it is in its user agent and follows every link, from a data centre
+    burst           one account on one address clicks 15 to 60 times, some seconds apart
+    low_and_slow    one account on one address, a click every 4 to 16 minutes for hours
+    rotating        a botnet: 60 to 200 clicks through many homes and gateways and dozens of identities, one campaign
+    session_hopper  one device, a new session or guest every few clicks
+    imitator        a person's hours, pace, choice of ads and household, but it comes seven times as often
+    competitor      a rival's device drains one campaign, some clicks an hour all through the working day
+    crawler         says what it is in its user agent and follows every link, from a data centre
 
 All but the crawler use people's browsers; all but the crawler and some bursts come from people's networks.
 """
@@ -13,140 +16,111 @@ from typing import NamedTuple
 
 import numpy as np
 
-from traffic.columns import NONE, Clicks, Window, blank, lay_out
-from traffic.world import (
-    ADS_PER_CAMPAIGN,
-    DATA_CENTRE,
-    DECLARED_ROBOTS,
-    FIRST_DECLARED_ROBOT,
-    HOMES,
-    UTC_OFFSET_MIN,
-    Floats,
-    Integers,
-    addresses,
-    browsers,
-    campaigns,
-    mix,
-    publishers,
-)
+from traffic import disguises
+from traffic.columns import Clicks, Window, blank, lay_out
+from traffic.disguises import Scene
+from traffic.people import CLICKS_PER_VISIT, LONGEST_VISIT_MS, Arrivals, paces, rhythm
+from traffic.world import UTC_OFFSET_MIN, Floats, Integers
 
 HUMAN = "human"
 _MINUTE_MS = 60_000
-_ID_SPACE = 1 << 62
+_HOUR_MS = 60 * _MINUTE_MS
+_NEVER_AGAIN = 0.0
+# Clicks of each visit, and the gap in ms before each click.
+Paces = Callable[[np.random.Generator, int], tuple[Integers, Floats]]
+Gaps = Callable[[np.random.Generator, int], Floats]
+Busy = Callable[[Integers], Floats]
 
 
 class RobotKind(NamedTuple):
-    """A kind of robot: its share of robots' clicks, how many clicks a visit and how far apart, and what they show.
+    """A kind of robot.
 
-    `show(rng, clicks, visit, visits)` fills in the columns of clicks, of which `visit` (n,) gives the visit's number.
+    `share` of robots' clicks; `clicks_per_visit` is a mean; `clicks_per_day` of one robot that comes back, 0 if none
+    does; `busy` relative load by time, None for robots that never sleep; `show` fills in what the clicks look like.
     """
 
     name: str
     share: float
-    fewest_clicks: int
-    most_clicks: int
+    clicks_per_visit: float
     longest_visit_ms: int
-    gaps_ms: Callable[[np.random.Generator, int], Floats]
-    show: Callable[[np.random.Generator, Clicks, Integers, int], None]
-
-    @property
-    def clicks_per_visit(self) -> float:
-        """Mean."""
-        return (self.fewest_clicks + self.most_clicks) / 2
+    clicks_per_day: float
+    busy: Busy | None
+    paces: Paces
+    show: Callable[[Scene], None]
 
 
-def clicks_of_visits(
-    rng: np.random.Generator, starts_ms: Integers, window: Window, robot: RobotKind, kind: int
-) -> Clicks:
-    """Wanted clicks of visits by robots of this kind that start at these times."""
-    counts = rng.integers(robot.fewest_clicks, robot.most_clicks + 1, len(starts_ms))
-    gaps_ms = robot.gaps_ms(rng, int(counts.sum()))
-    visits, visit, at_ms = lay_out(starts_ms, counts, gaps_ms, robot.longest_visit_ms, window)
+class Gang(NamedTuple):
+    """Robots of one kind: how many come back again and again, among how many people, at which campaign (or any)."""
+
+    pool: int
+    population: int
+    target: int | None = None
+
+
+def clicks_of_visits(rng: np.random.Generator, arrivals: Arrivals, window: Window, kind: int, gang: Gang) -> Clicks:
+    """Wanted clicks of visits by robots of the kind, an index into `KINDS`."""
+    robot = ROBOTS[kind - 1]
+    counts, gaps_ms = robot.paces(rng, len(arrivals.who))
+    kept, visit, at_ms = lay_out(arrivals.starts_ms, counts, gaps_ms, robot.longest_visit_ms, window)
     clicks = blank(at_ms, kind)
-    robot.show(rng, clicks, visit, visits)
+    robot.show(Scene(rng, clicks, visit, arrivals.who[kept], gang.pool, gang.population, gang.target))
     return clicks
 
 
-def _burst_gaps_ms(rng: np.random.Generator, clicks: int) -> Floats:
-    return 300 + rng.exponential(2_500, clicks)
+def working_hours(at_ms: Integers) -> Floats:
+    """From 8 to 18 local time, Monday to Friday; a tenth of it at other times."""
+    local_ms = at_ms + UTC_OFFSET_MIN * _MINUTE_MS
+    hour, day = local_ms // _HOUR_MS % 24, (local_ms // (24 * _HOUR_MS) + 3) % 7
+    return np.where((day < 5) & (hour >= 8) & (hour < 18), 1.0, 0.1)
 
 
-def _show_burst(rng: np.random.Generator, clicks: Clicks, visit: Integers, visits: int) -> None:
-    number = rng.integers(_ID_SPACE, size=visits)
-    hired = rng.random(visits) < 0.25
-    clicks["ip"] = np.where(hired, addresses(DATA_CENTRE, number, 21), addresses(HOMES, number, 21))[visit]
-    _pose_as_one_person(rng, clicks, visit, visits)
-    _click_ads(rng, clicks, campaigns(rng, visits)[visit], stray=0.2)
+def _pace(fewest: int, most: int, gaps_ms: Gaps) -> Paces:
+    """Any number of clicks from `fewest` to `most` alike."""
+
+    def draw(rng: np.random.Generator, visits: int) -> tuple[Integers, Floats]:
+        counts = rng.integers(fewest, most + 1, visits)
+        return counts, gaps_ms(rng, int(counts.sum()))
+
+    return draw
 
 
-def _rotating_gaps_ms(rng: np.random.Generator, clicks: int) -> Floats:
-    return rng.exponential(6_000, clicks)
+def _log_normal(median_ms: float, sigma: float) -> Gaps:
+    return lambda rng, clicks: 300 + median_ms * np.exp(sigma * rng.standard_normal(clicks))
 
 
-def _show_rotating(rng: np.random.Generator, clicks: Clicks, visit: Integers, visits: int) -> None:
-    net = rng.integers(_ID_SPACE >> 10, size=visits)[visit] << 10
-    address = net + rng.integers(rng.integers(20, 61, visits)[visit])
-    account = net + rng.integers(rng.integers(8, 21, visits)[visit])
-    clicks["ip"] = addresses(HOMES, address, 22)
-    clicks["account"] = account
-    # A made-up account starts a new session every ten minutes, whatever the address.
-    clicks["session"] = _hash(_hash(account, 23) + clicks["at_ms"] // (10 * _MINUTE_MS), 24)
-    clicks["logged_in"] = True
-    clicks["utc_offset_min"] = UTC_OFFSET_MIN
-    clicks["user_agent"] = browsers(rng.random(visits))[visit]
-    _click_ads(rng, clicks, campaigns(rng, visits)[visit], stray=0.05)
-
-
-def _slow_gaps_ms(rng: np.random.Generator, clicks: int) -> Floats:
-    return rng.uniform(4 * _MINUTE_MS, 10 * _MINUTE_MS, clicks)
-
-
-def _show_slow(rng: np.random.Generator, clicks: Clicks, visit: Integers, visits: int) -> None:
-    clicks["ip"] = addresses(HOMES, rng.integers(_ID_SPACE, size=visits), 25)[visit]
-    _pose_as_one_person(rng, clicks, visit, visits)
-    _click_ads(rng, clicks, campaigns(rng, visits)[visit], stray=0.3)
-
-
-def _crawler_gaps_ms(rng: np.random.Generator, clicks: int) -> Floats:
-    return 2_000 + rng.exponential(8_000, clicks)
-
-
-def _show_crawler(rng: np.random.Generator, clicks: Clicks, visit: Integers, visits: int) -> None:
-    robot = rng.integers(len(DECLARED_ROBOTS), size=visits)
-    clicks["ip"] = addresses(DATA_CENTRE, robot * 64 + rng.integers(64, size=visits), 26)[visit]
-    clicks["user_agent"] = FIRST_DECLARED_ROBOT + robot[visit]
-    clicks["session"] = rng.integers(_ID_SPACE, size=visits)[visit]
-    _click_ads(rng, clicks, campaigns(rng, len(clicks)), stray=0.0)
+def _between(least_ms: float, most_ms: float) -> Gaps:
+    return lambda rng, clicks: rng.uniform(least_ms, most_ms, clicks)
 
 
 ROBOTS: tuple[RobotKind, ...] = (
-    RobotKind("burst", 0.35, 15, 70, 5 * _MINUTE_MS, _burst_gaps_ms, _show_burst),
-    RobotKind("rotating", 0.30, 100, 300, 45 * _MINUTE_MS, _rotating_gaps_ms, _show_rotating),
-    RobotKind("slow", 0.20, 12, 28, 280 * _MINUTE_MS, _slow_gaps_ms, _show_slow),
-    RobotKind("crawler", 0.15, 30, 90, 25 * _MINUTE_MS, _crawler_gaps_ms, _show_crawler),
-)
+    RobotKind(
+        "burst", 0.18, 37.5, 20 * _MINUTE_MS, _NEVER_AGAIN, None,
+        _pace(15, 60, _log_normal(3_000, 1.0)), disguises.burst,
+    ),
+    RobotKind(
+        "low_and_slow", 0.14, 16, 420 * _MINUTE_MS, _NEVER_AGAIN, None,
+        _pace(8, 24, _between(4 * _MINUTE_MS, 16 * _MINUTE_MS)), disguises.low_and_slow,
+    ),
+    RobotKind(
+        "rotating", 0.20, 130, 60 * _MINUTE_MS, _NEVER_AGAIN, None,
+        _pace(60, 200, _log_normal(6_000, 1.0)), disguises.rotating,
+    ),
+    RobotKind(
+        "session_hopper", 0.14, 40, 40 * _MINUTE_MS, _NEVER_AGAIN, None,
+        _pace(20, 60, _log_normal(10_000, 1.0)), disguises.session_hopper,
+    ),
+    RobotKind(
+        "imitator", 0.14, CLICKS_PER_VISIT, LONGEST_VISIT_MS, 20.0, rhythm,
+        paces, disguises.imitator,
+    ),
+    RobotKind(
+        "competitor", 0.12, 5, 60 * _MINUTE_MS, 40.0, working_hours,
+        _pace(3, 7, _between(3 * _MINUTE_MS, 9 * _MINUTE_MS)), disguises.competitor,
+    ),
+    RobotKind(
+        "crawler", 0.08, 60, 30 * _MINUTE_MS, _NEVER_AGAIN, None,
+        _pace(30, 90, _log_normal(7_000, 0.8)), disguises.crawler,
+    ),
+)  # fmt: skip
 # Names of the values of the column `kind`.
 KINDS: tuple[str, ...] = (HUMAN, *(robot.name for robot in ROBOTS))
-
-
-def _hash(numbers: Integers, salt: int) -> Integers:
-    return (mix(numbers, salt) >> np.uint64(2)).astype(np.int64)
-
-
-def _pose_as_one_person(rng: np.random.Generator, clicks: Clicks, visit: Integers, visits: int) -> None:
-    """One browser and one session a visit; half have an account, the others come as guests."""
-    number = rng.integers(_ID_SPACE, size=visits)
-    registered = rng.random(visits) < 0.5
-    clicks["user_agent"] = browsers(rng.random(visits))[visit]
-    clicks["session"] = number[visit]
-    clicks["account"] = np.where(registered, number, NONE)[visit]
-    clicks["logged_in"] = registered[visit]
-    clicks["utc_offset_min"] = UTC_OFFSET_MIN
-
-
-def _click_ads(rng: np.random.Generator, clicks: Clicks, target: Integers, stray: float) -> None:
-    """The target campaign, apart from a share of clicks on any other."""
-    count = len(clicks)
-    clicks["campaign"] = np.where(rng.random(count) < stray, campaigns(rng, count), target)
-    clicks["ad"] = rng.integers(ADS_PER_CAMPAIGN, size=count)
-    clicks["publisher"] = publishers(rng, count)

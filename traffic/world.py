@@ -19,6 +19,9 @@ CAMPAIGNS = 500
 ADS_PER_CAMPAIGN = 6
 PUBLISHERS = 300
 
+GATEWAYS_IN_USE = 4000
+_PEOPLE_PER_HOUSEHOLD = 2
+
 # Nobody real lives in these reserved networks (RFC 1112, RFC 6598, RFC 1918), so no list of real addresses hits them.
 HOMES = (0xF000_0000, 1 << 28)  # 240.0.0.0/4: first address, how many
 GATEWAYS = (0x6440_0000, 1 << 22)  # 100.64.0.0/10: mobile carriers
@@ -38,26 +41,42 @@ class Browser(NamedTuple):
 _WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
 _MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
 _LINUX = "Mozilla/5.0 (X11; Linux x86_64)"
-_IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_6 like Mac OS X)"
-_IPAD = "Mozilla/5.0 (iPad; CPU OS 17_6 like Mac OS X)"
-_ANDROID = "Mozilla/5.0 (Linux; Android 14; K)"
 _KHTML = "AppleWebKit/537.36 (KHTML, like Gecko)"
 _WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+_IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS {} like Mac OS X)"
+_IPAD = "Mozilla/5.0 (iPad; CPU OS {} like Mac OS X)"
+_ANDROID = "Mozilla/5.0 (Linux; Android 14; K)"
+_APP_ON_ANDROID = "Mozilla/5.0 (Linux; Android 14; {}) NewsReader/8.1"
+_CHROMES = ("128.0.0.0", "127.0.0.0", "126.0.0.0", "125.0.0.0", "124.0.0.0")
+_FIREFOXES = ("129.0", "128.0", "115.0")
+_SAFARIS = ("17.6", "17.5", "16.6")
+_IOS = ("17_6", "17_5", "16_7", "17_4", "15_8")
+_PHONES = ("Pixel 8", "SM-S921B", "SM-A546B", "2201117TY", "Pixel 7a")
+
+
+def _versions(form: str, device: Device, share: float, versions: tuple[str, ...]) -> tuple[Browser, ...]:
+    """Each version half as common as the one before it."""
+    weights = [2.0**-place for place in range(len(versions))]
+    return tuple(
+        Browser(form.replace("{}", version), device, share * weight / sum(weights))
+        for version, weight in zip(versions, weights, strict=True)
+    )
+
 
 BROWSERS: tuple[Browser, ...] = (
-    Browser(f"{_WINDOWS} {_KHTML} Chrome/128.0.0.0 Safari/537.36", "desktop", 0.48),
-    Browser(f"{_WINDOWS} {_KHTML} Chrome/127.0.0.0 Safari/537.36 Edg/127.0.0.0", "desktop", 0.17),
-    Browser(f"{_WINDOWS[:-1]}; rv:129.0) Gecko/20100101 Firefox/129.0", "desktop", 0.09),
-    Browser(f"{_MAC} {_WEBKIT} Version/17.6 Safari/605.1.15", "desktop", 0.14),
-    Browser(f"{_MAC} {_KHTML} Chrome/128.0.0.0 Safari/537.36", "desktop", 0.09),
-    Browser(f"{_LINUX} {_KHTML} Chrome/126.0.0.0 Safari/537.36", "desktop", 0.03),
-    Browser(f"{_IPHONE} {_WEBKIT} Version/17.6 Mobile/15E148 Safari/604.1", "mobile", 0.42),
-    Browser(f"{_ANDROID} {_KHTML} Chrome/128.0.0.0 Mobile Safari/537.36", "mobile", 0.47),
-    Browser(f"{_ANDROID} {_KHTML} SamsungBrowser/25.0 Chrome/121.0.0.0 Mobile Safari/537.36", "mobile", 0.11),
-    Browser(f"{_IPAD} {_WEBKIT} Version/17.6 Mobile/15E148 Safari/604.1", "tablet", 0.7),
-    Browser(f"{_ANDROID} {_KHTML} Chrome/127.0.0.0 Safari/537.36", "tablet", 0.3),
-    Browser("Mozilla/5.0 (iPhone; CPU iPhone OS 17_6 like Mac OS X) NewsReader/8.2", "app", 0.5),
-    Browser("Mozilla/5.0 (Linux; Android 14; Pixel 8) NewsReader/8.1", "app", 0.5),
+    *_versions(f"{_WINDOWS} {_KHTML} Chrome/{{}} Safari/537.36", "desktop", 0.48, _CHROMES),
+    *_versions(f"{_WINDOWS} {_KHTML} Chrome/127.0.0.0 Safari/537.36 Edg/{{}}", "desktop", 0.17, _CHROMES),
+    *_versions(f"{_WINDOWS[:-1]}; rv:{{}}) Gecko/20100101 Firefox/{{}}", "desktop", 0.09, _FIREFOXES),
+    *_versions(f"{_MAC} {_WEBKIT} Version/{{}} Safari/605.1.15", "desktop", 0.14, _SAFARIS),
+    *_versions(f"{_MAC} {_KHTML} Chrome/{{}} Safari/537.36", "desktop", 0.09, _CHROMES),
+    *_versions(f"{_LINUX} {_KHTML} Chrome/{{}} Safari/537.36", "desktop", 0.03, _CHROMES),
+    *_versions(f"{_IPHONE} {_WEBKIT} Version/17.6 Mobile/15E148 Safari/604.1", "mobile", 0.42, _IOS),
+    *_versions(f"{_ANDROID} {_KHTML} Chrome/{{}} Mobile Safari/537.36", "mobile", 0.47, _CHROMES),
+    *_versions(f"{_ANDROID} {_KHTML} SamsungBrowser/25.0 Chrome/{{}} Mobile Safari/537.36", "mobile", 0.11, _CHROMES),
+    *_versions(f"{_IPAD} {_WEBKIT} Version/17.6 Mobile/15E148 Safari/604.1", "tablet", 0.7, _IOS),
+    *_versions(f"{_ANDROID} {_KHTML} Chrome/{{}} Safari/537.36", "tablet", 0.3, _CHROMES),
+    *_versions(f"{_IPHONE} NewsReader/8.2", "app", 0.5, _IOS),
+    *_versions(_APP_ON_ANDROID, "app", 0.5, _PHONES),
     Browser("Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0) AppleWebKit/537.36 Version/8.0 TV Safari/537.36", "other", 1.0),
 )
 DECLARED_ROBOTS: tuple[Browser, ...] = (
@@ -92,6 +111,11 @@ def mix(numbers: Integers, salt: int) -> npt.NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
+def hashed(numbers: Integers, salt: int) -> Integers:
+    """Hash of each number as an identity: 62 bits, so that ids tell nothing of what they were made from."""
+    return (mix(numbers, salt) >> np.uint64(2)).astype(np.int64)
+
+
 def uniform(numbers: Integers, salt: int) -> Floats:
     """Hash of each number as a float in [0, 1)."""
     hashed: Floats = (mix(numbers, salt) >> np.uint64(11)) * 2.0**-53
@@ -102,11 +126,6 @@ def addresses(network: tuple[int, int], numbers: Integers, salt: int) -> Integer
     """An address of the network for each number, as a 32-bit integer."""
     first, size = network
     return first + (mix(numbers, salt) % np.uint64(size)).astype(np.int64)
-
-
-def dotted(address: int) -> str:
-    """IPv4 address in dotted notation."""
-    return f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
 
 
 def pick(shares: Floats, points: Floats) -> Integers:
@@ -121,6 +140,21 @@ CAMPAIGN_SHARES: Floats = 1.0 / (_campaign + 5.0)
 COST_MICROS: list[int] = (10_000 * np.round(np.exp(1.1 + 4.0 * uniform(_campaign, 1)))).astype(int).tolist()
 ADVERTISER_OF: list[int] = (mix(_campaign, 2) % np.uint64(ADVERTISERS)).tolist()
 PUBLISHER_SHARES: Floats = 1.0 / (np.arange(PUBLISHERS) + 3.0)
+
+
+# Clicks of a carrier's gateway by its rank. TalkingData's busiest addresses fall off like this: the first has 1.2 % of
+# all clicks, the 10th 0.2 %, the 100th about 0.05 %.
+_GATEWAY_SHARES: Floats = (np.arange(GATEWAYS_IN_USE) + 1.0) ** -0.75
+
+
+def gateways(points: Floats) -> Integers:
+    """A carrier gateway's address for each point in [0, 1), by how busy it is."""
+    return addresses(GATEWAYS, pick(_GATEWAY_SHARES, points), 14)
+
+
+def homes(residents: Integers) -> Integers:
+    """The address that these people, two a household, have at home."""
+    return addresses(HOMES, residents // _PEOPLE_PER_HOUSEHOLD, 12)
 
 
 def campaigns(rng: np.random.Generator, count: int) -> Integers:

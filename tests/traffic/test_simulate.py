@@ -15,7 +15,8 @@ from contracts.events import Click, Purchase
 from tests.builders import START_MS
 from traffic import people, robots
 from traffic.columns import Window
-from traffic.robots import KINDS
+from traffic.people import Arrivals, Town
+from traffic.robots import KINDS, Gang
 from traffic.simulate import Simulated, simulate
 
 HOUR_MS = 3_600_000
@@ -36,7 +37,8 @@ def clicks_of(traffic: list[Simulated]) -> Iterator[tuple[Click, str]]:
 
 
 def purchases_of(traffic: list[Simulated]) -> list[Purchase]:
-    return [item.event for item in traffic if isinstance(item.event, Purchase)]
+    """Those of clicks within the period."""
+    return [item.event for item in traffic if isinstance(item.event, Purchase) and item.event.session_id]
 
 
 @given(st.integers(0, 2**32), st.floats(0.1, 500), st.floats(0, 1))
@@ -116,6 +118,15 @@ def test_only_people_buy_two_to_six_percent_of_their_clicks_and_only_later(week:
     assert any(p.user_id is None for p in purchases)
 
 
+def test_a_visit_ends_in_one_purchase_at_most_however_many_clicks_it_has(week: list[Simulated]) -> None:
+    clicks_of_session = Counter(click.session_id for click, _ in clicks_of(week))
+
+    sessions = Counter(purchase.session_id for purchase in purchases_of(week))
+
+    assert max(sessions.values()) == 1
+    assert max(clicks_of_session[session or ""] for session in sessions) > 20
+
+
 def test_the_median_purchase_comes_after_the_delay_asked_for() -> None:
     traffic = list(simulate(5, START_MS, 600_000, 100, robot_share=0, purchase_delay_s=8))
     clicked = {click.click_id: click.clicked_at_ms for click, _ in clicks_of(traffic)}
@@ -152,7 +163,7 @@ def test_gateways_make_people_share_addresses_as_widely_as_botnets_share_account
 
     assert max(len(found) for found in accounts["human"].values()) > 100
     assert max(len(found) for found in addresses["rotating"].values()) > 10
-    assert max(len(found) for found in accounts["slow"].values()) == 1
+    assert max(len(found) for found in addresses["low_and_slow"].values()) == 1
 
 
 def test_busy_people_click_more_often_than_the_lazier_robots(week: list[Simulated]) -> None:
@@ -161,19 +172,20 @@ def test_busy_people_click_more_often_than_the_lazier_robots(week: list[Simulate
     for click, kind in clicks_of(week):
         per_session[kind][click.session_id] += 1
 
-    assert max(per_session["human"].values()) > np.median(list(per_session["slow"].values()))
+    assert max(per_session["human"].values()) > np.median(list(per_session["low_and_slow"].values()))
     assert max(per_session["human"].values()) > min(per_session["burst"].values())
 
 
 def test_the_stated_means_of_clicks_per_visit_are_the_real_ones() -> None:
     rng, starts_ms, always = np.random.default_rng(1), np.zeros(20_000, np.int64), Window(0, 1 << 60)
 
-    measured = {"human": len(people.clicks_of_visits(rng, starts_ms, always, 10_000, 1.0)) / 20_000}
+    visits = Arrivals(starts_ms, rng.random(20_000))
+    measured = {"human": len(people.clicks_of_visits(rng, visits, always, Town(10_000, 1.0))) / 20_000}
     for kind, robot in enumerate(robots.ROBOTS, start=1):
-        measured[robot.name] = len(robots.clicks_of_visits(rng, starts_ms[:2000], always, robot, kind)) / 2000
+        measured[robot.name] = len(robots.clicks_of_visits(rng, visits, always, kind, Gang(10, 1000))) / 20_000
 
     stated = {"human": people.CLICKS_PER_VISIT, **{robot.name: robot.clicks_per_visit for robot in robots.ROBOTS}}
-    assert measured == pytest.approx(stated, rel=0.03)
+    assert measured == pytest.approx(stated, rel=0.04)
 
 
 @pytest.mark.parametrize("arguments", [(1, START_MS, 0, 1.0), (1, START_MS, 1000, 0.0), (1, START_MS, 1000, 1.0, 1.5)])
