@@ -53,6 +53,7 @@ def by_counts(counts: Floats, period: Window, before_ms: int) -> Load:
 
 
 def _load(edges_ms: Floats, busy: Floats, period: Window) -> Load:
-    done_ms = np.concatenate(([0.0], np.cumsum(busy * np.diff(edges_ms))))
+    # Relative to the greatest, so that no number is too small to be divided by.
+    done_ms = np.concatenate(([0.0], np.cumsum(busy / busy.max() * np.diff(edges_ms))))
     from_ms, until_ms = np.interp(period, edges_ms, done_ms)
     return Load(edges_ms, done_ms * (period.duration_ms / (until_ms - from_ms)))

@@ -5,7 +5,7 @@ clicks     mostly one or two a visit; some people compare offers and make 4 to 2
 gaps       log-normal, median 40 s; some impatient double clicks on the same ad
 addresses  a household's, an office's, or a mobile carrier's gateway that thousands share
 accounts   some have none, some are recognised without being logged in
-purchases  one in five people is a customer, and buys eight times as often as the others
+purchases  one in five people is a customer, and buys seven times as often as the others
 """
 
 from typing import NamedTuple
