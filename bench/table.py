@@ -66,7 +66,8 @@ def _backlog(figures: _Figures) -> list[str]:
     head = ("", "clicks", "clicks/s", "CPU µs/click: itself", "Redis", "Kafka", "machine used by others")
     ratios = f"Worker: {figures['worker_to_bare_loop']:.2f} × the bare loop"
     if "worker_to_usual_faust" in figures:
-        ratios += f", {figures['worker_to_usual_faust']:.0f} × the usual Faust way"
+        by_cpu = sum(figures["usual_faust"]["cpu_us"].values()) / sum(figures["worker"]["cpu_us"].values())
+        ratios += f", {figures['worker_to_usual_faust']:.0f} × the usual Faust way ({by_cpu:.0f} × by CPU of all three)"
     return [*_table(head, rows), ratios + ".", ""]
 
 
