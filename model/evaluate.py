@@ -53,6 +53,14 @@ def false_positive_rate(invalid: npt.NDArray[np.bool_], purchasing: npt.NDArray[
     return rate(int((invalid & purchasing).sum()), int(purchasing.sum()))
 
 
+def certain_share(budget: float, of: int) -> float:
+    """The largest share of `of` clicks that shows, with its interval's upper end, that the budget holds.
+
+    Wilson's interval turned around: p = b - z·sqrt(b(1-b)/n). Negative where so few clicks can't show it.
+    """
+    return budget - Z95 * sqrt(budget * (1 - budget) / of) if of else -1.0
+
+
 def threshold_at_fpr(
     scores: npt.NDArray[np.float64], budget: float, invalid_anyway: npt.NDArray[np.bool_] | None = None
 ) -> float:
@@ -72,7 +80,7 @@ def threshold_at_fpr(
     if allowed < 0:
         raise Refused(
             f"The rules alone invalidate {by_rules.sum()} of {n} purchasing clicks ({by_rules.mean():.2%}), "
-            f"more than the budget of {budget:.2%}. Loosen the rule lists or raise the budget."
+            f"more than the {budget:.2%} allowed. Loosen the rule lists, raise the budget, or take a longer history."
         )
     falling = np.sort(scores[~by_rules])[::-1]
     if allowed >= len(falling):

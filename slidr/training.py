@@ -18,7 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.errors import Refused
-from model.evaluate import Rate, area_under_curve, false_positive_rate, invalidation_rate, threshold_at_fpr
+from model.evaluate import (
+    Rate,
+    area_under_curve,
+    certain_share,
+    false_positive_rate,
+    invalidation_rate,
+    threshold_at_fpr,
+)
 from model.export import export
 from model.labels import label
 from model.manifest import SLICES, Training
@@ -104,7 +111,8 @@ def train_release(
 ) -> Report:
     """Train a network, set one threshold for all slices, measure, and write the release.
 
-    Raises Refused for a history that teaches nothing, or a budget that the rules alone exceed.
+    The threshold is set where the interval of the false-positive rate ends within the budget.
+    Raises Refused for a history that teaches nothing, or a budget that can't be shown to hold.
     """
     parts = split(history)
     purchasing = label(history.clicks, history.purchases).purchasing
@@ -188,8 +196,15 @@ def _judge(judge: Judge, history: History, part: slice) -> Judged:
 
 
 def _threshold(judged: Judged, purchasing: BoolVector, fpr_budget: float) -> float:
+    """The lowest threshold of which these clicks show, chance considered, that it keeps to the budget."""
+    allowed = certain_share(fpr_budget, of := int(purchasing.sum()))
+    if allowed < 0:
+        raise Refused(
+            f"{of} purchasing clicks are too few to show that a false-positive budget of {fpr_budget:.2%} holds. "
+            "Take a longer history or raise the budget."
+        )
     scores, by_rules = np.array(judged.verdicts.score), np.array([bool(rules) for rules in judged.fired])
-    return threshold_at_fpr(scores[purchasing], fpr_budget, by_rules[purchasing])
+    return threshold_at_fpr(scores[purchasing], allowed, by_rules[purchasing])
 
 
 def _measure(judged: Judged, kinds: npt.NDArray[Any], purchasing: BoolVector) -> Measured:

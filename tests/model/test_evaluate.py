@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import Refused
-from model.evaluate import area_under_curve, false_positive_rate, invalidation_rate, rate, threshold_at_fpr
+from model.evaluate import (
+    area_under_curve,
+    certain_share,
+    false_positive_rate,
+    invalidation_rate,
+    rate,
+    threshold_at_fpr,
+)
 
 scores_of_buyers = st.lists(st.integers(0, 20).map(lambda i: i / 20), min_size=1, max_size=60)
 budgets = st.integers(0, 100).map(lambda percent: percent / 100)
@@ -78,6 +85,14 @@ def test_the_interval_holds_the_rate_and_stays_between_zero_and_one(hits: int, o
     found = rate(min(hits, of), of)
 
     assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+@given(st.integers(1, 99).map(lambda percent: percent / 100), st.integers(1, 5000))
+def test_the_certain_share_is_the_largest_whose_interval_ends_within_the_budget(budget: float, of: int) -> None:
+    hits = int(np.floor(certain_share(budget, of) * of + 1e-9))
+
+    assert hits < 0 or rate(hits, of).high <= budget + 1e-9
+    assert rate(max(hits + 1, 0), of).high > budget - 1e-9
 
 
 def test_of_nothing_nothing_is_known() -> None:

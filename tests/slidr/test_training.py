@@ -15,6 +15,7 @@ from contracts.events import Purchase
 from contracts.features import FEATURE_INDEX
 from features.memory_store import MemoryFeatureStore
 from features.vector import feature_matrix
+from model.evaluate import false_positive_rate
 from model.labels import label
 from model.manifest import SLICES
 from model.release import load_release
@@ -28,7 +29,9 @@ from streams.judge import Judge
 
 END_MS = 1_705_881_600_000  # 2024-01-22, a Monday
 NOW_MS = 1_706_000_000_000
-RECIPE = Recipe(RuleSet.default(), 0.1, Schedule(max_epochs=2), NOW_MS)
+# Of the few purchases of a short history only a generous budget can be shown to hold.
+BUDGET = 0.25
+RECIPE = Recipe(RuleSet.default(), BUDGET, Schedule(max_epochs=2), NOW_MS)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +92,7 @@ def test_the_written_release_judges_as_the_report_says(history: History, trained
     assert release.manifest.metrics == report.metrics()
 
 
-def test_the_budget_is_kept_where_the_threshold_was_set(history: History, trained: tuple[Report, str]) -> None:
+def test_the_budget_is_shown_to_hold_where_the_threshold_was_set(history: History, trained: tuple[Report, str]) -> None:
     report, models = trained
     release = load_release(models, report.version)
     rows = split(history).calibration
@@ -99,7 +102,8 @@ def test_the_budget_is_kept_where_the_threshold_was_set(history: History, traine
 
     bought = label(history.clicks, history.purchases).purchasing[rows]
     invalid = np.array([verdict == "invalid" for verdict in judged.verdicts.verdict])
-    assert 0 < invalid[bought].mean() <= 0.1
+    assert invalid[bought].any()
+    assert false_positive_rate(invalid, bought).high <= BUDGET
 
 
 def test_robots_are_found_more_often_than_people(trained: tuple[Report, str]) -> None:
@@ -176,6 +180,11 @@ def test_a_budget_that_the_rules_alone_exceed_is_refused(history: History, tmp_p
 
     with pytest.raises(Refused, match="rules alone invalidate"):
         train_release(history, RECIPE._replace(rules=everybody), str(tmp_path / "models"))
+
+
+def test_a_budget_that_so_few_purchases_cannot_show_to_hold_is_refused(history: History, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"purchasing clicks are too few to show .* 1\.00% holds"):
+        train_release(history, RECIPE._replace(fpr_budget=0.01), str(tmp_path / "models"))
 
 
 def test_the_command_writes_a_release_and_prints_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
