@@ -5,7 +5,8 @@ clicks     mostly one or two a visit; some people compare offers and make 6 to 8
 gaps       log-normal, median 40 s; some impatient double clicks on the same ad
 addresses  a household's, an office's, or a mobile carrier's gateway that thousands share
 accounts   some have none, some are recognised without being logged in
-purchases  one in five people is a customer, and buys eight times as often as the others
+purchases  one in five people is a customer, and buys eight times as often as the others; a double click is one
+           reason to buy, not two: its second click, which nobody should pay for, leads to nothing of its own
 """
 
 from typing import NamedTuple
@@ -94,6 +95,7 @@ def clicks_of_visits(rng: np.random.Generator, arrivals: Arrivals, window: Windo
     identify(rng, clicks, person, visit)
     choose_ads(rng, clicks, visit, len(kept))
     _buy(rng, clicks, propensity(person)[visit], town.purchase_delay_ms)
+    clicks["purchase_after_ms"][_repeated(clicks, visit)] = NONE
     return clicks
 
 
@@ -142,9 +144,14 @@ def choose_ads(rng: np.random.Generator, clicks: Clicks, visit: Integers, visits
     clicks["ad"] = rng.integers(ADS_PER_CAMPAIGN, size=count)
     clicks["publisher"] = publishers(rng, count)
     clicks["query"] = np.where(rng.random(count) < 0.4, rng.integers(len(QUERIES), size=count), NONE)
-    again = np.flatnonzero((np.diff(visit) == 0) & (np.diff(clicks["at_ms"]) < _DOUBLE_CLICK_MS)) + 1
+    again = _repeated(clicks, visit)
     for name in ("campaign", "ad", "publisher", "query"):
         clicks[name][again] = clicks[name][again - 1]
+
+
+def _repeated(clicks: Clicks, visit: Integers) -> Integers:
+    """Rows of the second clicks of double clicks."""
+    return np.flatnonzero((np.diff(visit) == 0) & (np.diff(clicks["at_ms"]) < _DOUBLE_CLICK_MS)) + 1
 
 
 def values_micros(rng: np.random.Generator, count: int) -> Floats:
