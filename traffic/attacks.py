@@ -32,6 +32,10 @@ class Attack(Struct, frozen=True):
         """When it goes on."""
         return Window(self.from_ms, self.until_ms)
 
+    def later(self, by_ms: int) -> "Attack":
+        """The same attack at another time."""
+        return Attack(self.kind, self.from_ms + by_ms, self.until_ms + by_ms, self.clicks_per_s)
+
 
 def parse_attack(text: str, start_ms: int) -> Attack:
     """`burst@10m+5m:50`: bursts from 10 minutes after `start_ms` on, for 5 minutes, at 50 clicks/s.

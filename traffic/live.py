@@ -45,11 +45,13 @@ def send_live(
 ) -> LiveSummary:
     """Send until the duration is over or `stopped`. Purchases that would come later are not sent.
 
-    The scenario starts at `soon(...)`. What was bought before is sent at once, with its own time. Send times are fixed
-    beforehand: what is late is sent at once with its own time, so that a consumer measures from when the click should
-    have come. The truth goes to `truth_file`, a JSON object a line. `on_sent` hears the number of clicks now and then.
+    The scenario starts now, whatever its own start is. What was bought before is sent at once, with its own time. Send
+    times are fixed beforehand: what is late is sent at once with its own time, so that a consumer measures from when
+    the click should have come. The truth goes to `truth_file`, a JSON object a line. `on_sent` hears the number of
+    clicks now and then.
     """
-    start_s = scenario.start_ms / 1000
+    start_s = time.time() + _lead_s(scenario)
+    scenario = scenario.starting_at(round(1000 * start_s))
     items: Iterator[Simulated] = takewhile(lambda item: item.at_ms < scenario.period.until_ms, events(scenario))
     schedule = Schedule(scenario.start_ms, time.monotonic() + start_s - time.time(), speed=1)
     lateness, robot_clicks = Lateness(), 0
@@ -75,11 +77,9 @@ def send_live(
     )
 
 
-def soon(clicks_per_s: float, duration_s: float, history_days: float) -> int:
-    """When live traffic can start, in ms: what has to be drawn and sent before it takes its time."""
-    past_purchases = clicks_per_s * duration_s if history_days else 0.0
-    lead_s = _LEAD_S + _LEAD_PER_CLICK_S * clicks_per_s + _LEAD_PER_PAST_PURCHASE_S * past_purchases
-    return round(1000 * (time.time() + lead_s))
+def _lead_s(scenario: Scenario) -> float:
+    past_purchases = scenario.expected_clicks if scenario.history_days else 0
+    return _LEAD_S + _LEAD_PER_CLICK_S * scenario.clicks_per_s + _LEAD_PER_PAST_PURCHASE_S * past_purchases
 
 
 def _after_the_past(

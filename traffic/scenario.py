@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from contracts.errors import Misconfigured
 from traffic.attacks import Attack, check_attacks
@@ -45,6 +46,17 @@ class Scenario(Struct, frozen=True):
     def id_prefix(self) -> str:
         """What the ids of its clicks begin with."""
         return f"{self.seed:x}.{self.start_ms:x}"
+
+    @property
+    def expected_clicks(self) -> int:
+        """Mean number of clicks, attacks included."""
+        attacks = sum(attack.clicks_per_s * attack.window.duration_ms for attack in self.attacks)
+        return round((self.clicks_per_s * self.duration_ms + attacks) / 1000)
+
+    def starting_at(self, start_ms: int) -> "Scenario":
+        """The same, attacks included, at another time."""
+        attacks = [attack.later(start_ms - self.start_ms) for attack in self.attacks]
+        return replace(self, start_ms=start_ms, attacks=attacks)
 
     def check(self) -> None:
         """Raise Misconfigured if this makes no traffic."""

@@ -1,6 +1,7 @@
-"""`slidr simulate`: simulated traffic as it happens."""
+"""`slidr simulate`: simulated traffic, as it happens or into Parquet files."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,15 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from contracts.errors import Misconfigured
 from slidr.commands.output import AsJson, print_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from traffic.live import LiveSummary
+    from traffic.parquet import ParquetSummary
+    from traffic.scenario import Scenario
 
-ClicksPerS = Annotated[float, typer.Option(min=0.001, help="Mean rate of clicks.")]
-DurationS = Annotated[float, typer.Option(min=0.001, help="For how long, in seconds.")]
+# A Monday: with --parquet the same command gives the same bytes on any day.
+DEFAULT_START = "2024-01-01"
+
+ClicksPerS = Annotated[float, typer.Option(min=0.001, help="Mean rate of clicks, attacks left out.")]
+DurationS = Annotated[float, typer.Option(min=0.001, help="For how long, in seconds; a week is 604800.")]
 Seed = Annotated[int, typer.Option(min=0, help="Another seed, other traffic.")]
 RobotShare = Annotated[float, typer.Option(min=0, max=1, help="Share of the clicks that robots make.")]
 PurchaseDelayS = Annotated[float, typer.Option(min=0.001, help="Median time from a click to its purchase.")]
@@ -30,9 +37,24 @@ Attacks = Annotated[
         help="Robots on top: kind@start+duration:clicks_per_s, such as burst@10m+5m:50. May be given again and again.",
     ),
 ]
+ShapeFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--shape",
+        help="CSV file of requests per minute, in its last column: how busy people are, stretched over the duration.",
+    ),
+]
 TruthFile = Annotated[
     Path | None,
     typer.Option("--truth", help="File for the truth: one JSON object a line with click_id, kind and robot."),
+]
+ParquetFolder = Annotated[
+    Path | None,
+    typer.Option("--parquet", help="Write Parquet files to this new folder instead: clicks, purchases and truth."),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(help=f"With --parquet: when clicks start, such as 2024-06-01T12:00 (UTC). [default: {DEFAULT_START}]"),
 ]
 
 
@@ -44,43 +66,82 @@ def simulate(
     purchase_delay_s: PurchaseDelayS = 600,
     history_days: HistoryDays = 30,
     attack: Attacks = None,
+    shape: ShapeFile = None,
     truth: TruthFile = None,
+    parquet: ParquetFolder = None,
+    start: Start = None,
     as_json: AsJson = False,
 ) -> None:
     """Send clicks and purchases of simulated people and robots to Kafka, each at its time; Ctrl-C ends it earlier.
 
     Send times are fixed beforehand (open loop): a late send is made at once with its own time, and lateness is told.
-    Which clicks are robots' stands in the file of --truth and nowhere else.
+    Purchases from before the first click are sent at once. Which clicks are robots' stands in the file of --truth, or
+    in the folder of --parquet under truth/, and nowhere else.
 
-    Example: slidr simulate --clicks-per-s 1157 --duration-s 300 --truth truth.jsonl
+    Example: slidr simulate --clicks-per-s 1157 --duration-s 900 --attack burst@10m+2m:200 --truth truth.jsonl
+
+    Example: slidr simulate --clicks-per-s 8.3 --duration-s 604800 --parquet week
     """
+    from traffic.attacks import parse_attack
+    from traffic.scenario import Scenario
+    from traffic.shape import load_shape
+
+    start_ms = _start_ms(start, parquet, truth)
+    scenario = Scenario(
+        seed=seed,
+        start_ms=start_ms,
+        duration_ms=round(1000 * duration_s),
+        clicks_per_s=clicks_per_s,
+        robot_share=robot_share,
+        purchase_delay_s=purchase_delay_s,
+        history_days=history_days,
+        attacks=[parse_attack(text, start_ms) for text in attack or ()],
+        shape=load_shape(shape) if shape else (),
+    )
+    scenario.check()
+    if parquet:
+        written = _to_parquet(scenario, parquet)
+        print_json(written) if as_json else typer.echo(_files_told(written))
+    else:
+        sent = _to_kafka(scenario, truth)
+        print_json(sent) if as_json else typer.echo(_sends_told(sent))
+
+
+def _start_ms(start: str | None, parquet: Path | None, truth: Path | None) -> int:
+    from slidr.times import parse_time
+
+    if parquet and truth:
+        raise Misconfigured(f"With --parquet the truth is written to {parquet}/truth; leave --truth out.")
+    if start and not parquet:
+        raise Misconfigured("Live traffic starts now: --start is for --parquet.")
+    return parse_time(start or DEFAULT_START, time.time_ns() // 1_000_000)
+
+
+def _to_parquet(scenario: "Scenario", folder: Path) -> "ParquetSummary":
+    from traffic.parquet import write_parquet
+
+    with _progress() as progress:
+        writing = progress.add_task("Clicks", total=scenario.expected_clicks)
+        return write_parquet(scenario, folder, lambda clicks: progress.update(writing, completed=clicks))
+
+
+def _to_kafka(scenario: "Scenario", truth: Path | None) -> "LiveSummary":
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
-    from traffic.attacks import parse_attack
-    from traffic.live import send_live, soon
+    from traffic.live import send_live
     from traffic.publish import Publisher
-    from traffic.scenario import Scenario
 
     settings = load_settings(need=["kafka_bootstrap_servers"])
-    start_ms = soon(clicks_per_s, duration_s, history_days)
-    attacks = [parse_attack(text, start_ms) for text in attack or ()]
-    scenario = Scenario(
-        seed, start_ms, round(1000 * duration_s), clicks_per_s, robot_share, purchase_delay_s, history_days, attacks
-    )
     publisher = Publisher(kafka_config(settings, "producer"), settings.topic_prefix, linger_ms=1)
     with _signals() as received, _progress() as progress:
-        sending = progress.add_task("Clicks", total=round(clicks_per_s * duration_s))
-        summary = send_live(
+        sending = progress.add_task("Clicks", total=scenario.expected_clicks)
+        return send_live(
             scenario,
             publisher,
             truth,
             stopped=lambda: bool(received),
             on_sent=lambda clicks: progress.update(sending, completed=clicks),
         )
-    if as_json:
-        print_json(summary)
-    else:
-        _print(summary)
 
 
 @contextmanager
@@ -106,9 +167,16 @@ def _progress() -> "Progress":
     return Progress(*columns, console=Console(stderr=True), refresh_per_second=2)
 
 
-def _print(summary: "LiveSummary") -> None:
-    typer.echo(
-        f"{summary.clicks:,} clicks, {summary.robot_clicks:,} of them robots', and {summary.purchases:,} purchases in "
-        f"{summary.seconds:.1f} s are in Kafka. Sends were late by {summary.late_ms_p50} ms (median), "
-        f"{summary.late_ms_p99} ms (p99), {summary.late_ms_worst} ms (worst)."
+def _sends_told(sent: "LiveSummary") -> str:
+    return (
+        f"{sent.clicks:,} clicks, {sent.robot_clicks:,} of them robots', and {sent.purchases:,} purchases in "
+        f"{sent.seconds:.1f} s are in Kafka. Sends were late by {sent.late_ms_p50} ms (median), "
+        f"{sent.late_ms_p99} ms (p99), {sent.late_ms_worst} ms (worst)."
+    )
+
+
+def _files_told(written: "ParquetSummary") -> str:
+    return (
+        f"{written.clicks:,} clicks, {written.robot_clicks:,} of them robots', and {written.purchases:,} purchases are "
+        f"in {written.folder}, written in {written.seconds:.1f} s. Which clicks are robots' stands in its folder truth."
     )
