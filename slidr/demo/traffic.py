@@ -2,14 +2,15 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from contracts.events import Click
+from contracts.errors import Unavailable
 from traffic.pace import Lateness, Schedule, on_time
 from traffic.publish import Publisher
-from traffic.simulate import Simulated, Truth
+from traffic.simulate import Simulated
 
 
 class Traffic(threading.Thread):
@@ -26,13 +27,19 @@ class Traffic(threading.Thread):
         self._stopping = False
         self.error: BaseException | None = None
         self.backlog_clicks = 0
-        self.live_from_ms = 0
-        self.truths: dict[str, Truth] = {}
+        self.live = False
+        # Each event is here before it is on its topic, for whoever joins it with decisions.
+        self.sent: deque[Simulated] = deque()
 
     @property
     def clicks(self) -> int:
         """Clicks sent so far."""
         return self._publisher.clicks
+
+    def check(self) -> None:
+        """Raise Unavailable if the traffic could not be sent."""
+        if self.error:
+            raise Unavailable(f"The traffic could not be sent: {self.error}.") from self.error
 
     def run(self) -> None:
         """Send everything, or until stopped."""
@@ -50,7 +57,7 @@ class Traffic(threading.Thread):
 
     def _paced(self) -> Iterator[Simulated]:
         first = next(self._live)
-        self.live_from_ms = first.at_ms
+        self.live = True
         schedule = Schedule(first.at_ms, time.monotonic(), self._speed)
         events = chain([first], self._live)
         return on_time(events, lambda event: event.at_ms, schedule, Lateness(), lambda: self._stopping)
@@ -59,6 +66,5 @@ class Traffic(threading.Thread):
         for simulated in events:
             if self._stopping:
                 return
+            self.sent.append(simulated)
             self._publisher.send(simulated.event)
-            if isinstance(simulated.event, Click) and simulated.truth:
-                self.truths[simulated.event.click_id] = simulated.truth
