@@ -25,7 +25,8 @@ PATIENCE_S = 120.0
 class Sample(NamedTuple):
     """The state at a moment of the run: `at_s` of a monotonic clock, `hour` of the live day (below 0: the backlog).
 
-    Latencies are quantiles of the clicks decided since the sample before, 0 if there were none.
+    `lag` counts clicks that were sent before `decisions` was read, and have no decision there. Latencies are quantiles
+    of the clicks decided since the sample before, 0 if there were none.
     """
 
     at_s: float
@@ -68,11 +69,13 @@ def follow(
             time.sleep(TICK_S)
             workers.check()
             traffic.check()
+            sent = traffic.clicks
             _read_on(reader, traffic, tally)
             now = watch(workers.ports)
-            if live_from is None and traffic.live and tally.decisions >= traffic.backlog_clicks:
-                live_from, catch_up_s = now, time.monotonic() - start_s
-            samples.append(_sample(traffic, tally, now, before))
+            samples.append(_sample(sent, tally, now, before))
+            if live_from is None and 0 < traffic.backlog_clicks <= tally.decisions:
+                live_from, catch_up_s = now, samples[-1].at_s - start_s
+                traffic.begin_live()
             if samples[-1].decided > samples[-2].decided:
                 progress_at_s = samples[-1].at_s
             elif samples[-1].at_s > progress_at_s + PATIENCE_S:
@@ -91,13 +94,13 @@ def _read_on(reader: BillingReader, traffic: Traffic, tally: Tally) -> None:
         tally.decided(decision)
 
 
-def _sample(traffic: Traffic, tally: Tally, now: Snapshot, before: Snapshot) -> Sample:
+def _sample(sent: int, tally: Tally, now: Snapshot, before: Snapshot) -> Sample:
     return Sample(
         at_s=time.monotonic(),
         hour=(tally.sent_until_ms - LIVE_FROM_MS) / HOUR_MS,
-        sent=traffic.clicks,
+        sent=sent,
         decided=tally.decisions,
-        lag=now.lag,
+        lag=max(0, sent - tally.decisions),
         in_worker_ms_p50=now.in_worker_ms(0.5, before),
         in_worker_ms_p99=now.in_worker_ms(0.99, before),
     )

@@ -12,7 +12,7 @@ LOW_RECALL: Final = 0.5
 
 # What people read for each kind, from `traffic.robots`.
 DESCRIPTIONS: Final = {
-    HUMAN: "people: visits of one or two clicks, now and then a purchase",
+    HUMAN: "visits of one or two clicks, now and then a purchase",
     "burst": "one account clicks 10 to 40 times, some seconds apart",
     "low_and_slow": "one account clicks every 4 to 16 minutes, for hours",
     "rotating": "a botnet clicks on one campaign from many homes and identities",

@@ -24,7 +24,10 @@ class AttackOutcome(Struct):
 
 
 class LiveDay(Struct):
-    """What became of live clicks. `recall` is by kind of robot; a share of nothing is None."""
+    """What became of live clicks. `recall` is by kind of robot; a share of nothing is None.
+
+    `people_double_clicks` are those of people's invalid clicks that only repeat another.
+    """
 
     live_clicks: int
     invalid: int
@@ -34,6 +37,7 @@ class LiveDay(Struct):
     fpr_high: float
     purchasing_clicks: int
     purchasing_invalid: int
+    people_double_clicks: int
     recall: dict[str, float]
     by_kind: dict[str, Caught]
     attacks: list[AttackOutcome]
@@ -76,6 +80,7 @@ def live_day(clicks: Sequence[LiveClick], attacks: Iterable[Attack]) -> LiveDay:
         fpr_high=round(fpr.high, 4),
         purchasing_clicks=purchasing.clicks,
         purchasing_invalid=purchasing.invalid,
+        people_double_clicks=sum(click.double for click in clicks if click.kind == HUMAN),
         recall={kind: round(found.share or 0.0, 3) for kind, found in by_kind.items() if kind != HUMAN},
         by_kind=by_kind,
         attacks=[_attack_outcome(clicks, attack) for attack in attacks],

@@ -10,17 +10,22 @@ from billing.snapshot import read_all_effective
 from contracts.events import Click, Purchase
 from contracts.topics import Topic
 from model.labels import attributed
+from rules.ruleset import DOUBLE_CLICK
 
 Event = TypeVar("Event", Click, Purchase)
 
 
 class LiveClick(NamedTuple):
-    """A click of the live day with its effective verdict, what made it, and whether it led to a purchase."""
+    """A click of the live day: what made it, its effective verdict, whether it led to a purchase.
+
+    `double` clicks are invalid because they repeat another: nobody pays for those, people's neither.
+    """
 
     at_ms: int
     kind: str
     invalid: bool
     purchasing: bool
+    double: bool = False
 
 
 def live_clicks(kafka: Mapping[str, Any], live_from_ms: int, kinds: Mapping[str, str]) -> list[LiveClick]:
@@ -30,10 +35,14 @@ def live_clicks(kafka: Mapping[str, Any], live_from_ms: int, kinds: Mapping[str,
     decisions = read_all_effective(kafka)
     return [
         LiveClick(
-            click.clicked_at_ms, kinds[click.click_id], decisions[click.click_id].verdict == "invalid", i in purchasing
+            click.clicked_at_ms,
+            kinds[click.click_id],
+            decision.verdict == "invalid",
+            i in purchasing,
+            decision.reason == DOUBLE_CLICK,
         )
         for i, click in enumerate(clicks)
-        if click.click_id in decisions
+        if (decision := decisions.get(click.click_id))
     ]
 
 

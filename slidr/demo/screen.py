@@ -18,9 +18,9 @@ def live_view(moment: Moment) -> Group:
     if moment.live_from is None:
         return Group(_traffic_table(moment, "SLIDR, live: catching up with yesterday"))
     hour = moment.sample.hour
-    clock = f"{int(hour) % 24:02}:{int(hour % 1 * 60):02}"
+    clock = f"{int(hour):02}:{int(hour % 1 * 60):02}" if hour < 24 else "24:00, late purchases"
     return Group(
-        _traffic_table(moment, f"SLIDR, live: a day as traffic goes, {clock} o'clock"),
+        _traffic_table(moment, f"SLIDR, live: a day within a minute, now {clock}"),
         _kinds_table(moment),
         Text(f"attack under way: {', '.join(_attackers(moment)) or 'none'}"),
     )
@@ -36,8 +36,8 @@ def _traffic_table(moment: Moment, title: str) -> Table:
     table.add_row("workers", str(now.workers))
     table.add_row("clicks sent / decided", f"{moment.sample.sent:,} / {tally.decisions:,}")
     table.add_row("clicks/s", f"{moment.clicks_per_s:,.0f}")
-    table.add_row("lag, records", f"{now.lag:,}")
-    table.add_row("in-worker latency, ms: p50 / p99 / p99.9", _latency(moment))
+    table.add_row("lag: clicks without a decision yet", f"{moment.sample.lag:,}")
+    table.add_row("in-worker ms: p50 / p99 / p99.9", _latency(moment))
     table.add_row("live clicks invalidated (IVR)", _share(tally.total))
     table.add_row("purchasing clicks invalidated (FPR)", _share(tally.purchasing))
     table.add_row("rules fired", ", ".join(f"{rule} {count:,}" for rule, count in sorted(now.rules.items())) or "none")

@@ -14,7 +14,7 @@ from traffic.simulate import Simulated
 
 
 class Traffic(threading.Thread):
-    """Sends events to `clicks` and `purchases`: `backlog` at once, `live` with event time `speed` times as fast."""
+    """Sends to `clicks` and `purchases`: `backlog` at once and, when told to, `live` at `speed` times its pace."""
 
     def __init__(
         self, kafka: dict[str, Any], backlog: Iterable[Simulated], live: Iterable[Simulated], speed: float
@@ -27,7 +27,7 @@ class Traffic(threading.Thread):
         self._stopping = False
         self.error: BaseException | None = None
         self.backlog_clicks = 0
-        self.live = False
+        self._live_may_begin = threading.Event()
         # Each event is here before it is on its topic, for whoever joins it with decisions.
         self.sent: deque[Simulated] = deque()
 
@@ -45,7 +45,9 @@ class Traffic(threading.Thread):
         """Send everything, or until stopped."""
         try:
             self._send(self._backlog)
+            self._publisher.confirm()
             self.backlog_clicks = self.clicks
+            self._live_may_begin.wait()
             self._send(self._paced())
             self._publisher.confirm()
         except BaseException as error:  # noqa: BLE001 - shown by the demo, which ends
@@ -54,10 +56,14 @@ class Traffic(threading.Thread):
     def stop(self) -> None:
         """Send nothing more."""
         self._stopping = True
+        self._live_may_begin.set()
+
+    def begin_live(self) -> None:
+        """Start the live day, once the backlog is decided."""
+        self._live_may_begin.set()
 
     def _paced(self) -> Iterator[Simulated]:
         first = next(self._live)
-        self.live = True
         schedule = Schedule(first.at_ms, time.monotonic(), self._speed)
         events = chain([first], self._live)
         return on_time(events, lambda event: event.at_ms, schedule, Lateness(), lambda: self._stopping)

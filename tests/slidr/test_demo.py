@@ -120,7 +120,7 @@ def test_the_live_day_counts_by_kind_and_by_attack_and_a_share_of_nothing_is_non
     clicks = [
         LiveClick(10, "burst", True, False),
         LiveClick(25, "burst", False, False),
-        LiveClick(12, "human", True, True),
+        LiveClick(12, "human", True, True, double=True),
         LiveClick(13, "human", False, True),
     ]
 
@@ -129,6 +129,7 @@ def test_the_live_day_counts_by_kind_and_by_attack_and_a_share_of_nothing_is_non
     assert (day.live_clicks, day.invalid, day.ivr) == (4, 2, 0.5)
     assert (day.fpr, day.purchasing_clicks, day.purchasing_invalid) == (0.5, 2, 1)
     assert 0 < day.fpr_low < 0.5 < day.fpr_high < 1
+    assert day.people_double_clicks == 1
     assert day.recall == {"burst": 0.5}
     assert [(a.kind, a.clicks, a.recall) for a in day.attacks] == [("burst", 1, 1.0), ("crawler", 0, None)]
 

@@ -66,14 +66,14 @@ def rate_points(samples: Sequence[Sample], count: str) -> list[tuple[Sample, flo
 
 
 def lag(story: Story) -> Element:
-    """Records behind the end of `clicks`."""
+    """Clicks that wait for their decision."""
     points: list[Point] = [(sample.hour, sample.lag) for sample in story.live_samples]
     box, x, y = _linear([value for _, value in points], 90)
     return _chart(
         box,
         x,
         y,
-        "records",
+        "clicks",
         "Lag",
         [*_bands(box, x, story.attacks), area(points, x, y, "sent"), line(points, x, y, "lag")],
     )

@@ -50,7 +50,11 @@ def _body(story: Story) -> Iterable[Child]:
         ("area sent", "sent"),
         ("line decided", "decided"),
     )
-    yield from _section(words.lag(story), figures.lag(story), "Clicks that are on the topic and not read yet.")
+    yield from _section(
+        words.lag(story),
+        figures.lag(story),
+        "Clicks sent before `decisions` was read, twice a second, that had no decision there.",
+    )
     yield from _section(
         words.latency(story), figures.latency(story),
         "From poll returned to decision handed over, for the clicks of each half second. ",
@@ -59,7 +63,7 @@ def _body(story: Story) -> Iterable[Child]:
     yield node("h2", words.verdicts(story))
     yield node(
         "p", "Only the simulator knows who clicked; the filter does not. Shaded: this kind attacks. ",
-        *_key("invalid", "invalid"), *_key("valid", "valid"), class_="soft",
+        _key("invalid", "invalid"), _key("valid", "valid"), class_="soft",
     )  # fmt: skip
     yield node("div", *(_small(story, kind) for kind in story.by_time), class_="small")
     yield node("h2", words.recall(story))
@@ -67,6 +71,7 @@ def _body(story: Story) -> Iterable[Child]:
     if sentence := hard_sentence(story.outcome.recall):
         yield node("p", sentence)
     yield node("p", words.false_positives(story))
+    yield node("p", words.people(story))
     yield node("h2", words.conservation(story))
     yield node("p", "Counted over all clicks of both days, as a billing consumer reads the topics.", class_="soft")
     yield node("h2", "What it ran on")
@@ -76,17 +81,17 @@ def _body(story: Story) -> Iterable[Child]:
 
 
 def _section(title: str, chart: Element, caption: str, *keys: tuple[str, str]) -> Iterable[Element]:
-    legend = [child for class_, text in keys for child in _key(class_, text)]
+    legend = (_key(class_, text) for class_, text in keys)
     yield node("figure", node("h2", title), node("figcaption", caption, *legend), chart)
 
 
-def _key(class_: str, text: str) -> tuple[Child, Child]:
+def _key(class_: str, text: str) -> Element:
     """A swatch and its name."""
     if "line" in class_:
         mark = node("line", x1=0, x2=22, y1=5, y2=5, class_=class_)
     else:
         mark = node("rect", width=22, height=10, class_=class_)
-    return node("svg", mark, viewBox="0 0 22 10", class_="key", aria_hidden="true"), text
+    return node("span", node("svg", mark, viewBox="0 0 22 10", aria_hidden="true"), text, class_="key")
 
 
 def _small(story: Story, kind: str) -> Element:

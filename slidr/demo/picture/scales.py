@@ -27,7 +27,7 @@ class Scale(NamedTuple):
 
 def from_zero(highest: float, start: float, end: float, most_ticks: int = 4) -> Scale:
     """From 0 to a round number that is not below `highest`."""
-    step = round_step(max(highest, 1e-9) / most_ticks)
+    step = round_step((highest or 1.0) / most_ticks)
     count = max(1, ceil(highest / step - 1e-9))
     return Scale(0.0, count * step, start, end, [i * step for i in range(count + 1)])
 

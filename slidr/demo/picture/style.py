@@ -15,6 +15,7 @@ h1 { font-size: 27px; line-height: 1.25; margin: 0 0 6px; text-wrap: balance; }
 h2 { font-size: 17px; line-height: 1.35; margin: 34px 0 2px; }
 h3 { font-size: 14px; margin: 10px 0 0; font-weight: 600; }
 p { margin: 4px 0 8px; max-width: 76ch; }
+p.soft { max-width: none; }
 .soft, figcaption { color: var(--soft); font-size: 13.5px; }
 .tiles { display: grid; grid-template-columns: repeat(5, 1fr); gap: 10px; margin: 20px 0 0; padding: 0;
   list-style: none; }
@@ -37,7 +38,8 @@ svg text.on { fill: #1d2430; font-weight: 600; }
 .line.p99 { stroke: var(--orange); stroke-dasharray: 5 2.5; }
 .valid { fill: var(--grey); }
 .invalid { fill: var(--orange); }
-.key { display: inline-block; width: 22px; height: 10px; margin: 0 5px 0 12px; vertical-align: baseline; }
+.key { white-space: nowrap; margin-left: 12px; }
+.key svg { display: inline-block; width: 22px; height: 10px; margin-right: 5px; }
 table { border-collapse: collapse; width: 100%; margin: 8px 0 0; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 12.5px; vertical-align: bottom; }
 th, td { padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); }

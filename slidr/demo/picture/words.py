@@ -61,7 +61,8 @@ def rates(story: Story) -> str:
 
 def lag(story: Story) -> str:
     """Above the lag."""
-    return f"At most {max((sample.lag for sample in story.live_samples), default=0):,} clicks were waiting to be read"
+    most = max((sample.lag for sample in story.live_samples), default=0)
+    return f"At most {most:,} clicks at a time had no decision yet"
 
 
 def latency(story: Story) -> str:
@@ -77,6 +78,16 @@ def verdicts(story: Story) -> str:
     """Above the small charts."""
     people = story.outcome.by_kind.get(HUMAN, Caught())
     return f"Who was invalidated, by who they really were: {percent(people.share)} of people's clicks were"
+
+
+def people(story: Story) -> str:
+    """Why people's clicks were invalidated."""
+    outcome = story.outcome
+    invalid = outcome.by_kind.get(HUMAN, Caught()).invalid
+    return (
+        f"{outcome.people_double_clicks:,} of people's {invalid:,} invalid clicks only repeat another: the second "
+        "clicks of double clicks, which no advertiser should pay for."
+    )
 
 
 def kind_title(story: Story, kind: str) -> str:
