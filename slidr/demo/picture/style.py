@@ -43,14 +43,17 @@ svg text.on { fill: #1d2430; font-weight: 600; }
 table { border-collapse: collapse; width: 100%; margin: 8px 0 0; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 12.5px; vertical-align: bottom; }
 th, td { padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); }
-.number { text-align: right; }
-td.bar { width: 190px; }
+.number { text-align: right; white-space: nowrap; }
+td.bar { width: 150px; }
 .whole { fill: var(--line); }
 .limit { stroke: var(--ink); stroke-width: 1.2; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; font-size: 13.5px; margin: 8px 0 0; }
 dt { color: var(--soft); } dd { margin: 0; }
 @media (max-width: 700px) { .small { grid-template-columns: 1fr; } .tiles { grid-template-columns: 1fr 1fr; } }
 @page { margin: 14mm; }
-@media print { body { max-width: none; padding: 0; font-size: 12px; } h2, h3 { break-after: avoid; }
-  tr { break-inside: avoid; } }
+@media print { body { max-width: none; padding: 0; font-size: 12px; } h1 { font-size: 20px; }
+  h2 { font-size: 14px; margin-top: 22px; } h3 { font-size: 12px; } .soft, figcaption { font-size: 11.5px; }
+  table { font-size: 10.5px; } td.bar { width: 90px; } svg text, svg text.unit { font-size: 14px; }
+  .tiles li { font-size: 11px; padding: 8px; } .tiles strong { font-size: 17px; }
+  h2, h3 { break-after: avoid; } tr, p, dl { break-inside: avoid; } }
 """

@@ -56,7 +56,7 @@ def attacks(story: Story) -> str:
 def rates(story: Story) -> str:
     """Above the rates."""
     peak = max((value for _, value in rate_points(story.live_samples, "decided")), default=0.0)
-    return f"Decisions kept up with clicks, up to {peak:,.0f} a second"
+    return f"Up to {peak:,.0f} clicks a second were decided, at the rhythm of a day"
 
 
 def lag(story: Story) -> str:
