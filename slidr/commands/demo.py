@@ -20,13 +20,14 @@ def demo(seed: Seed = 1, html: Html = Path("demo.html"), as_json: AsJson = False
 
     Example: slidr demo --json --html /tmp/run.html
     """
-    from rich.console import Console
-
     from contracts.errors import Misconfigured, Refused
-    from slidr.demo.run import demo as run
 
     if not os.access(html.resolve().parent, os.W_OK) or html.is_dir():
         raise Misconfigured(f"The picture can't be written to {html}: name a file in a folder that you may write to.")
+    from rich.console import Console
+
+    from slidr.demo.run import demo as run
+
     outcome = run(Console(stderr=True), seed, html)
     if as_json:
         print_json(outcome)

@@ -19,6 +19,7 @@ def machine(redis_url: str) -> dict[str, str]:
     return {
         "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0))),
+        "load": f"{os.getloadavg()[0]:.1f} processes at once in the last minute, the demo's among them",
         "kernel": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
         "Kafka": next(jar.version for jar in listed_jars(LIST.read_text()) if jar.artifact == "kafka-server"),

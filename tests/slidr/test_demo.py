@@ -1,12 +1,16 @@
 """The demo's pure parts: what attacks when, and figures while it runs that agree with those at the end."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from contracts.errors import Misconfigured
 from contracts.events import Click, Purchase
 from model.labels import ATTRIBUTION_MS, attributed
+from slidr.commands import app
 from slidr.demo.attribution import Attribution
 from slidr.demo.kinds import DESCRIPTIONS, Caught, hard_sentence
 from slidr.demo.outcome import caught_by_time, live_day
@@ -148,3 +152,10 @@ def test_robots_that_mostly_get_through_are_named_the_hardest_first_and_none_if_
     assert "low_and_slow (10% caught), imitator (20% caught)" in sentence
     assert "burst" not in sentence
     assert hard_sentence({"burst": 0.9}) == ""
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    refused = CliRunner().invoke(app, ["demo", "--html", str(tmp_path / "missing" / "demo.html")])
+
+    assert isinstance(refused.exception, Misconfigured)
+    assert "missing/demo.html" in str(refused.exception)

@@ -66,8 +66,7 @@ def _body(story: Story) -> Iterable[Child]:
         _key("invalid", "invalid"), _key("valid", "valid"), class_="soft",
     )  # fmt: skip
     yield node("div", *(_small(story, kind) for kind in story.by_time), class_="small")
-    yield node("h2", words.recall(story))
-    yield _table(story)
+    yield node("figure", node("h2", words.recall(story)), _table(story))
     if sentence := hard_sentence(story.outcome.recall):
         yield node("p", sentence)
     yield node("p", words.false_positives(story))
@@ -105,7 +104,8 @@ def _tiles(story: Story) -> Element:
 
 def _table(story: Story) -> Element:
     titles = ("who", "how they click", "clicks", "invalid", "share", "", "95 % interval", "in the attack")
-    head = node("tr", *(node("th", title) for title in titles))
+    numeric = ("clicks", "invalid", "share", "95 % interval", "in the attack")
+    head = node("tr", *(node("th", title, class_="number" if title in numeric else "word") for title in titles))
     rows = (_row(story, kind, found) for kind, found in story.outcome.by_kind.items())
     return node("table", node("thead", head), node("tbody", *rows))
 

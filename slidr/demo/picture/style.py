@@ -43,7 +43,7 @@ svg text.on { fill: #1d2430; font-weight: 600; }
 table { border-collapse: collapse; width: 100%; margin: 8px 0 0; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 12.5px; vertical-align: bottom; }
 th, td { padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); }
-.number { text-align: right; white-space: nowrap; }
+.number, th.number { text-align: right; white-space: nowrap; }
 td.bar { width: 150px; }
 .whole { fill: var(--line); }
 .limit { stroke: var(--ink); stroke-width: 1.2; }

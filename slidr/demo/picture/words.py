@@ -38,8 +38,12 @@ def tiles(story: Story) -> list[tuple[str, str]]:
     outcome = story.outcome
     return [
         (f"{outcome.clicks:,}", "clicks decided, both days"),
-        (percent(outcome.ivr), "of live clicks invalidated (IVR)"),
-        (percent(outcome.fpr), f"of purchasing clicks invalidated (FPR); budget {outcome.fpr_budget:.0%}"),
+        (percent(outcome.ivr), "of live clicks invalidated (IVR), attacks included"),
+        (
+            percent(outcome.fpr),
+            f"of purchasing clicks invalidated (FPR): {outcome.fpr_low:.1%} to {outcome.fpr_high:.1%} with 95 % "
+            f"confidence, budget {outcome.fpr_budget:.0%}",
+        ),
         (f"{outcome.in_worker_ms_p50:.1f} ms", f"median in-worker latency; p99.9 {outcome.in_worker_ms_p999:.1f} ms"),
         (
             f"{outcome.missing} / {outcome.duplicates} / {outcome.conflicting}",
@@ -77,7 +81,9 @@ def latency(story: Story) -> str:
 def verdicts(story: Story) -> str:
     """Above the small charts."""
     people = story.outcome.by_kind.get(HUMAN, Caught())
-    return f"Who was invalidated, by who they really were: {percent(people.share)} of people's clicks were"
+    return (
+        f"Invalidated were {percent(people.share)} of people's clicks and {percent(robots_of(story).share)} of robots'"
+    )
 
 
 def people(story: Story) -> str:
