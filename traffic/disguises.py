@@ -77,11 +77,11 @@ def low_and_slow(scene: Scene) -> None:
 
 
 def rotating(scene: Scene) -> None:
-    """Each click from one of 40 to 120 hijacked devices, as one of 20 to 60 identities, half of them guests."""
+    """Each click from one of 25 to 70 hijacked devices, as one of 12 to 35 identities, half of them guests."""
     rng, clicks, visit = scene.rng, scene.clicks, scene.visit
     net = _once(scene.who)
-    node = hashed(net[visit] + rng.integers(rng.integers(40, 121, scene.visits)[visit]), 22)
-    identity = hashed(net[visit] + rng.integers(rng.integers(20, 61, scene.visits)[visit]), 23)
+    node = hashed(net[visit] + rng.integers(rng.integers(25, 71, scene.visits)[visit]), 22)
+    identity = hashed(net[visit] + rng.integers(rng.integers(12, 36, scene.visits)[visit]), 23)
     registered = uniform(identity, 27) < 0.5
     clicks["ip"] = _network(scene, node, on_phones=0.35)
     clicks["account"] = np.where(registered, identity, NONE)

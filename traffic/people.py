@@ -1,7 +1,7 @@
 """How people click: by the hour of their day, in visits, from shared addresses, now and then buying. Pure.
 
 visits     by hour of day and day of week of the market's local time
-clicks     mostly one or two a visit; some people compare offers and make 6 to 80, faster
+clicks     mostly one or two a visit; some people compare offers and make 4 to 200, faster
 gaps       log-normal, median 40 s; some impatient double clicks on the same ad
 addresses  a household's, an office's, or a mobile carrier's gateway that thousands share
 accounts   some have none, some are recognised without being logged in
@@ -35,14 +35,19 @@ from traffic.world import (
 )
 
 CLICKS_PER_PERSON_DAY = 3.0
-CLICKS_PER_VISIT = 2.1  # mean; a test measures it
+CLICKS_PER_VISIT = 1.88  # mean; a test measures it
 LONGEST_VISIT_MS = 20 * 60_000
-PURCHASE_RATIO = 0.04  # of people's clicks
+PURCHASE_RATIO = 0.04  # of people's clicks; a test measures it
+# Whoever compares a hundred offers buys one thing.
+_LIKELY_RATIO = 0.044
 
 _PEOPLE_PER_OFFICE = 40
-_COMPARING_RATIO = 0.04  # of visits
-_COMPARING_FEWEST, _COMPARING_MOST = 6, 80
-_MOBILE = DEVICES.index("mobile")
+# TalkingData's users click once (median), 8 times (p99), 27 times (p99.9) in 20 minutes: from the 99th percentile on
+# P(clicks >= n) falls as n^-1.9.
+_COMPARING_RATIO = 0.035  # of visits
+_COMPARING_FEWEST, _COMPARING_MOST = 4, 200
+_COMPARING_EXPONENT = 1.9
+_ON_PHONES = [DEVICES.index("mobile"), DEVICES.index("app")]
 _DOUBLE_CLICK_MS = 2500
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -94,18 +99,17 @@ def clicks_of_visits(rng: np.random.Generator, arrivals: Arrivals, window: Windo
     clicks["session"] = rng.integers(1 << 62, size=len(kept))[visit]
     identify(rng, clicks, person, visit)
     choose_ads(rng, clicks, visit, len(kept))
-    _buy(rng, clicks, propensity(person)[visit], town.purchase_delay_ms)
-    clicks["purchase_after_ms"][_repeated(clicks, visit)] = NONE
+    _buy(rng, clicks, visit, propensity(person)[visit], town.purchase_delay_ms)
     return clicks
 
 
 def paces(rng: np.random.Generator, visits: int) -> tuple[Integers, Floats]:
     """Clicks of each visit (visits,), and the gap in ms before each click (sum of clicks,)."""
     comparing = rng.random(visits) < _COMPARING_RATIO
-    many = _COMPARING_FEWEST * (1 - rng.random(visits)) ** (-1 / 1.6)
+    many = _COMPARING_FEWEST * (1 - rng.random(visits)) ** (-1 / _COMPARING_EXPONENT)
     counts = np.where(comparing, np.minimum(many, _COMPARING_MOST).astype(np.int64), rng.geometric(0.6, visits))
     clicks = int(counts.sum())
-    median_ms = np.repeat(np.where(comparing, 12_000, 40_000), counts)
+    median_ms = np.repeat(np.where(comparing, 6_000, 40_000), counts)
     gaps_ms = np.clip(median_ms * np.exp(1.3 * rng.standard_normal(clicks)), 800, 600_000)
     impatient = rng.random(clicks) < 0.04
     return counts, np.where(impatient, rng.uniform(250, _DOUBLE_CLICK_MS, clicks), gaps_ms)
@@ -161,11 +165,11 @@ def values_micros(rng: np.random.Generator, count: int) -> Floats:
 
 
 def _address(rng: np.random.Generator, person: Integers, agent: Integers, population: int) -> Integers:
-    """Three in five phones are on the road at the moment, a quarter of the other devices at work."""
-    mobile = DEVICE_OF_AGENT[agent] == _MOBILE
+    """Two in three phones are on the road at the moment, a quarter of the other devices at work."""
+    phone = np.isin(DEVICE_OF_AGENT[agent], _ON_PHONES)
     office = person % max(1, population // _PEOPLE_PER_OFFICE)
-    on_the_road = mobile & (rng.random(len(person)) < 0.75)
-    at_work = ~mobile & (uniform(person, 13) < 0.5) & (rng.random(len(person)) < 0.5)
+    on_the_road = phone & (rng.random(len(person)) < 0.65)
+    at_work = ~phone & (uniform(person, 13) < 0.5) & (rng.random(len(person)) < 0.5)
     return np.where(
         on_the_road,
         gateways(uniform(person, 14)),
@@ -173,10 +177,14 @@ def _address(rng: np.random.Generator, person: Integers, agent: Integers, popula
     )
 
 
-def _buy(rng: np.random.Generator, clicks: Clicks, readiness: Floats, delay_ms: float) -> None:
-    """Purchases some time after the click, log-normal; those who are logged in buy more."""
+def _buy(rng: np.random.Generator, clicks: Clicks, visit: Integers, readiness: Floats, delay_ms: float) -> None:
+    """At most one purchase a visit, some time after its click, log-normal; those who are logged in buy more."""
     count = len(clicks)
-    buys = rng.random(count) < PURCHASE_RATIO * readiness * np.where(clicks["logged_in"], 1.4, 0.7)
-    clicks["purchase_after_ms"] = np.where(buys, 1 + delay_ms * np.exp(1.2 * rng.standard_normal(count)), NONE)
+    likely = rng.random(count) < _LIKELY_RATIO * readiness * np.where(clicks["logged_in"], 1.4, 0.7)
+    likely[_repeated(clicks, visit)] = False
+    _, first = np.unique(visit[likely], return_index=True)
+    buys = np.flatnonzero(likely)[first]
+    delays_ms = delay_ms * np.exp(1.2 * rng.standard_normal(count))
+    clicks["purchase_after_ms"][buys] = 1 + delays_ms[buys]
     clicks["value_micros"] = values_micros(rng, count)
     clicks["names_click"] = rng.random(count) < 0.7

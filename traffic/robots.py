@@ -1,10 +1,10 @@
 """The kinds of robots, and how fast each clicks; what they show is in `disguises`. Pure. None of them buys.
 
-    burst           one account on one address clicks 10 to 40 times, some seconds apart
+    burst           one account on one address clicks 15 to 60 times, some seconds apart
     low_and_slow    one account on one address, a click every 4 to 16 minutes for hours
     rotating        a botnet: 60 to 200 clicks through many homes and gateways and dozens of identities, one campaign
     session_hopper  one device, a new session or guest every few clicks
-    imitator        a person's hours, pace, choice of ads and household, but it comes four times as often
+    imitator        a person's hours, pace, choice of ads and household, but it comes seven times as often
     competitor      a rival's device drains one campaign, some clicks an hour all through the working day
     crawler         says what it is in its user agent and follows every link, from a data centre
 
@@ -94,8 +94,8 @@ def _between(least_ms: float, most_ms: float) -> Gaps:
 
 ROBOTS: tuple[RobotKind, ...] = (
     RobotKind(
-        "burst", 0.18, 25, 20 * _MINUTE_MS, _NEVER_AGAIN, None,
-        _pace(10, 40, _log_normal(5_000, 1.0)), disguises.burst,
+        "burst", 0.18, 37.5, 20 * _MINUTE_MS, _NEVER_AGAIN, None,
+        _pace(15, 60, _log_normal(3_000, 1.0)), disguises.burst,
     ),
     RobotKind(
         "low_and_slow", 0.14, 16, 420 * _MINUTE_MS, _NEVER_AGAIN, None,
@@ -106,11 +106,11 @@ ROBOTS: tuple[RobotKind, ...] = (
         _pace(60, 200, _log_normal(6_000, 1.0)), disguises.rotating,
     ),
     RobotKind(
-        "session_hopper", 0.14, 30, 40 * _MINUTE_MS, _NEVER_AGAIN, None,
-        _pace(15, 45, _log_normal(15_000, 1.0)), disguises.session_hopper,
+        "session_hopper", 0.14, 40, 40 * _MINUTE_MS, _NEVER_AGAIN, None,
+        _pace(20, 60, _log_normal(10_000, 1.0)), disguises.session_hopper,
     ),
     RobotKind(
-        "imitator", 0.14, CLICKS_PER_VISIT, LONGEST_VISIT_MS, 12.0, rhythm,
+        "imitator", 0.14, CLICKS_PER_VISIT, LONGEST_VISIT_MS, 20.0, rhythm,
         paces, disguises.imitator,
     ),
     RobotKind(

@@ -41,26 +41,42 @@ class Browser(NamedTuple):
 _WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
 _MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
 _LINUX = "Mozilla/5.0 (X11; Linux x86_64)"
-_IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_6 like Mac OS X)"
-_IPAD = "Mozilla/5.0 (iPad; CPU OS 17_6 like Mac OS X)"
-_ANDROID = "Mozilla/5.0 (Linux; Android 14; K)"
 _KHTML = "AppleWebKit/537.36 (KHTML, like Gecko)"
 _WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+_IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS {} like Mac OS X)"
+_IPAD = "Mozilla/5.0 (iPad; CPU OS {} like Mac OS X)"
+_ANDROID = "Mozilla/5.0 (Linux; Android 14; K)"
+_APP_ON_ANDROID = "Mozilla/5.0 (Linux; Android 14; {}) NewsReader/8.1"
+_CHROMES = ("128.0.0.0", "127.0.0.0", "126.0.0.0", "125.0.0.0", "124.0.0.0")
+_FIREFOXES = ("129.0", "128.0", "115.0")
+_SAFARIS = ("17.6", "17.5", "16.6")
+_IOS = ("17_6", "17_5", "16_7", "17_4", "15_8")
+_PHONES = ("Pixel 8", "SM-S921B", "SM-A546B", "2201117TY", "Pixel 7a")
+
+
+def _versions(form: str, device: Device, share: float, versions: tuple[str, ...]) -> tuple[Browser, ...]:
+    """Each version half as common as the one before it."""
+    weights = [2.0**-place for place in range(len(versions))]
+    return tuple(
+        Browser(form.replace("{}", version), device, share * weight / sum(weights))
+        for version, weight in zip(versions, weights, strict=True)
+    )
+
 
 BROWSERS: tuple[Browser, ...] = (
-    Browser(f"{_WINDOWS} {_KHTML} Chrome/128.0.0.0 Safari/537.36", "desktop", 0.48),
-    Browser(f"{_WINDOWS} {_KHTML} Chrome/127.0.0.0 Safari/537.36 Edg/127.0.0.0", "desktop", 0.17),
-    Browser(f"{_WINDOWS[:-1]}; rv:129.0) Gecko/20100101 Firefox/129.0", "desktop", 0.09),
-    Browser(f"{_MAC} {_WEBKIT} Version/17.6 Safari/605.1.15", "desktop", 0.14),
-    Browser(f"{_MAC} {_KHTML} Chrome/128.0.0.0 Safari/537.36", "desktop", 0.09),
-    Browser(f"{_LINUX} {_KHTML} Chrome/126.0.0.0 Safari/537.36", "desktop", 0.03),
-    Browser(f"{_IPHONE} {_WEBKIT} Version/17.6 Mobile/15E148 Safari/604.1", "mobile", 0.42),
-    Browser(f"{_ANDROID} {_KHTML} Chrome/128.0.0.0 Mobile Safari/537.36", "mobile", 0.47),
-    Browser(f"{_ANDROID} {_KHTML} SamsungBrowser/25.0 Chrome/121.0.0.0 Mobile Safari/537.36", "mobile", 0.11),
-    Browser(f"{_IPAD} {_WEBKIT} Version/17.6 Mobile/15E148 Safari/604.1", "tablet", 0.7),
-    Browser(f"{_ANDROID} {_KHTML} Chrome/127.0.0.0 Safari/537.36", "tablet", 0.3),
-    Browser("Mozilla/5.0 (iPhone; CPU iPhone OS 17_6 like Mac OS X) NewsReader/8.2", "app", 0.5),
-    Browser("Mozilla/5.0 (Linux; Android 14; Pixel 8) NewsReader/8.1", "app", 0.5),
+    *_versions(f"{_WINDOWS} {_KHTML} Chrome/{{}} Safari/537.36", "desktop", 0.48, _CHROMES),
+    *_versions(f"{_WINDOWS} {_KHTML} Chrome/127.0.0.0 Safari/537.36 Edg/{{}}", "desktop", 0.17, _CHROMES),
+    *_versions(f"{_WINDOWS[:-1]}; rv:{{}}) Gecko/20100101 Firefox/{{}}", "desktop", 0.09, _FIREFOXES),
+    *_versions(f"{_MAC} {_WEBKIT} Version/{{}} Safari/605.1.15", "desktop", 0.14, _SAFARIS),
+    *_versions(f"{_MAC} {_KHTML} Chrome/{{}} Safari/537.36", "desktop", 0.09, _CHROMES),
+    *_versions(f"{_LINUX} {_KHTML} Chrome/{{}} Safari/537.36", "desktop", 0.03, _CHROMES),
+    *_versions(f"{_IPHONE} {_WEBKIT} Version/17.6 Mobile/15E148 Safari/604.1", "mobile", 0.42, _IOS),
+    *_versions(f"{_ANDROID} {_KHTML} Chrome/{{}} Mobile Safari/537.36", "mobile", 0.47, _CHROMES),
+    *_versions(f"{_ANDROID} {_KHTML} SamsungBrowser/25.0 Chrome/{{}} Mobile Safari/537.36", "mobile", 0.11, _CHROMES),
+    *_versions(f"{_IPAD} {_WEBKIT} Version/17.6 Mobile/15E148 Safari/604.1", "tablet", 0.7, _IOS),
+    *_versions(f"{_ANDROID} {_KHTML} Chrome/{{}} Safari/537.36", "tablet", 0.3, _CHROMES),
+    *_versions(f"{_IPHONE} NewsReader/8.2", "app", 0.5, _IOS),
+    *_versions(_APP_ON_ANDROID, "app", 0.5, _PHONES),
     Browser("Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0) AppleWebKit/537.36 Version/8.0 TV Safari/537.36", "other", 1.0),
 )
 DECLARED_ROBOTS: tuple[Browser, ...] = (

@@ -13,8 +13,8 @@ LOW_RECALL: Final = 0.5
 # What people read for each kind, from `traffic.robots`.
 DESCRIPTIONS: Final = {
     HUMAN: "visits of one or two clicks, now and then a purchase",
-    "burst": "one account clicks 10 to 40 times, some seconds apart",
-    "low_and_slow": "one account clicks every 4 to 16 minutes, for hours",
+    "burst": "one account clicks dozens of times, some seconds apart",
+    "low_and_slow": "one account clicks every few minutes, for hours",
     "rotating": "a botnet clicks on one campaign from many homes and identities",
     "session_hopper": "one device takes a new session every few clicks",
     "imitator": "a person's pace, hours and household, but comes more often",
