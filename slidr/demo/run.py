@@ -6,7 +6,7 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,13 +14,14 @@ from msgspec.structs import asdict
 from rich.console import Console
 from rich.live import Live
 
+from billing.conservation import Counts
 from billing.snapshot import reconcile
 from slidr.demo.follow import Followed, follow
 from slidr.demo.machine import machine
 from slidr.demo.outcome import Outcome, caught_by_time, live_day
 from slidr.demo.picture.page import write_page
 from slidr.demo.picture.story import Story
-from slidr.demo.readback import live_clicks
+from slidr.demo.readback import LiveClick, live_clicks
 from slidr.demo.release import FPR_BUDGET, train
 from slidr.demo.schedule import HOUR_MS, LIVE_FROM_MS, attacks, two_days
 from slidr.demo.screen import live_view, show_outcome
@@ -74,14 +75,28 @@ def _send_and_follow(console: Console, kafka: dict[str, Any], workers: Workers, 
 
 
 def _story(kafka: Mapping[str, Any], ran: _Ran, seed: int, started_s: float) -> Story:
-    """The figures are those of the topics; only latencies are the workers' own."""
-    planned = attacks(LIVE_FROM_MS)
-    total = reconcile(kafka).total
+    """Everything that the screen and the picture tell at the end."""
     clicks = live_clicks(kafka, LIVE_FROM_MS, ran.tally.kinds)
-    followed = ran.followed
-    p50, p99, p999 = (followed.last.in_worker_ms(q, followed.live_from) for q in (0.5, 0.99, 0.999))
-    outcome = Outcome(
-        **asdict(live_day(clicks, planned)),
+    bin_ms = DAY_MS // _BINS_PER_DAY
+    return Story(
+        outcome=_outcome(reconcile(kafka).total, clicks, ran, seed, started_s),
+        samples=ran.followed.samples,
+        catch_up_s=ran.followed.catch_up_s,
+        live_s=LIVE_S,
+        bin_h=bin_ms / HOUR_MS,
+        by_time=caught_by_time(clicks, LIVE_FROM_MS, bin_ms, _BINS_PER_DAY),
+        workers=WORKERS,
+        partitions=PARTITIONS,
+        machine=ran.machine,
+    )
+
+
+def _outcome(total: Counts, clicks: Sequence[LiveClick], ran: _Ran, seed: int, started_s: float) -> Outcome:
+    """The figures are those of the topics; only latencies are the workers' own, of live clicks."""
+    last, live_from = ran.followed.last, ran.followed.live_from
+    p50, p99, p999 = (last.in_worker_ms(q, live_from) for q in (0.5, 0.99, 0.999))
+    return Outcome(
+        **asdict(live_day(clicks, attacks(LIVE_FROM_MS))),
         clicks=total.clicks,
         decisions=total.decisions,
         missing=total.missing,
@@ -94,18 +109,6 @@ def _story(kafka: Mapping[str, Any], ran: _Ran, seed: int, started_s: float) -> 
         model_version=ran.release,
         seed=seed,
         seconds=round(time.monotonic() - started_s, 1),
-    )
-    bin_ms = DAY_MS // _BINS_PER_DAY
-    return Story(
-        outcome=outcome,
-        samples=followed.samples,
-        catch_up_s=followed.catch_up_s,
-        live_s=LIVE_S,
-        bin_h=bin_ms / HOUR_MS,
-        by_time=caught_by_time(clicks, LIVE_FROM_MS, bin_ms, _BINS_PER_DAY),
-        workers=WORKERS,
-        partitions=PARTITIONS,
-        machine=ran.machine,
     )
 
 
