@@ -2,6 +2,9 @@
 
 -8 days                              -1 day         0                                      +1 day
 |--- history: a release is trained ---|--- backlog ---|--- live, in 50 seconds: attacks ------|
+
+A seed fixes traffic and release. Of verdicts a few in ten thousand differ from run to run: how partitions interleave is
+real, and with it how many clicks of a shared address came before.
 """
 
 import tempfile
@@ -36,7 +39,7 @@ LIVE_S = 50.0
 WORKERS = 2
 PARTITIONS = 4
 _BINS_PER_DAY = 48
-# Keyed hashes decide a little about distinct counts: with a fixed key a seed gives the same run again.
+# Distinct counts depend a little on keyed hashes, and a seed is to give the same run again.
 _ENTITY_KEY = "simulated people have no secrets"
 
 
