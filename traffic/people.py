@@ -5,7 +5,8 @@ clicks     mostly one or two a visit; some people compare offers and make 4 to 2
 gaps       log-normal, median 40 s; some impatient double clicks on the same ad
 addresses  a household's, an office's, or a mobile carrier's gateway that thousands share
 accounts   some have none, some are recognised without being logged in
-purchases  one in five people is a customer, and buys seven times as often as the others
+purchases  one in five people is a customer, and buys seven times as often as the others; a double click is one
+           reason to buy, not two: its second click, which nobody should pay for, leads to nothing of its own
 """
 
 from typing import NamedTuple
@@ -147,9 +148,14 @@ def choose_ads(rng: np.random.Generator, clicks: Clicks, visit: Integers, visits
     clicks["ad"] = rng.integers(ADS_PER_CAMPAIGN, size=count)
     clicks["publisher"] = publishers(rng, count)
     clicks["query"] = np.where(rng.random(count) < 0.4, rng.integers(len(QUERIES), size=count), NONE)
-    again = np.flatnonzero((np.diff(visit) == 0) & (np.diff(clicks["at_ms"]) < _DOUBLE_CLICK_MS)) + 1
+    again = _repeated(clicks, visit)
     for name in ("campaign", "ad", "publisher", "query"):
         clicks[name][again] = clicks[name][again - 1]
+
+
+def _repeated(clicks: Clicks, visit: Integers) -> Integers:
+    """Rows of the second clicks of double clicks."""
+    return np.flatnonzero((np.diff(visit) == 0) & (np.diff(clicks["at_ms"]) < _DOUBLE_CLICK_MS)) + 1
 
 
 def values_micros(rng: np.random.Generator, count: int) -> Floats:
@@ -175,6 +181,7 @@ def _buy(rng: np.random.Generator, clicks: Clicks, visit: Integers, readiness: F
     """At most one purchase a visit, some time after its click, log-normal; those who are logged in buy more."""
     count = len(clicks)
     likely = rng.random(count) < _LIKELY_RATIO * readiness * np.where(clicks["logged_in"], 1.4, 0.7)
+    likely[_repeated(clicks, visit)] = False
     _, first = np.unique(visit[likely], return_index=True)
     buys = np.flatnonzero(likely)[first]
     delays_ms = delay_ms * np.exp(1.2 * rng.standard_normal(count))

@@ -18,7 +18,6 @@ class Snapshot(NamedTuple):
     workers: int
     clicks: int
     invalid: int
-    lag: int
     rules: dict[str, int]
     buckets: dict[float, float]
 
@@ -48,7 +47,6 @@ def watch(ports: Iterable[int]) -> Snapshot:
         workers=answered,
         clicks=int(sums[Name.CLICKS]),
         invalid=int(sums["invalid"]),
-        lag=int(sums[Name.LAG]),
         rules=dict(rules),
         buckets=dict(buckets),
     )

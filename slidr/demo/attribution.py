@@ -1,0 +1,44 @@
+"""Which clicks led to purchases, as events come: what `model.labels.attributed` says of all of them, click by click.
+
+clicks       c1 ------ c2 ---------- c3 ----        of one account, in time order
+purchases                    p1            p2       p1, unnamed, belongs to c2; p2 names c1
+purchasing   {}              {c2}          {c2, c1}
+
+Keeps one click an account. Pure.
+"""
+
+from typing import NamedTuple
+
+from contracts.events import Click, Purchase
+from model.labels import ATTRIBUTION_MS
+
+
+class _Clicked(NamedTuple):
+    """Compares by time; of one millisecond the later arrival is the last."""
+
+    at_ms: int
+    number: int
+    click_id: str
+
+
+class Attribution:
+    """Takes events in time order, of one millisecond the clicks first."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, _Clicked] = {}
+        self._clicks = 0
+
+    def clicked(self, click: Click) -> None:
+        """Take in a click."""
+        self._clicks += 1
+        self._last[click.account_id] = _Clicked(click.clicked_at_ms, self._clicks, click.click_id)
+
+    def led_by(self, purchase: Purchase) -> str | None:
+        """The click that led to the purchase: the one it names, else the account's last one, at most 14 days older."""
+        if purchase.click_id is not None:
+            return purchase.click_id
+        accounts = (account for account in (purchase.user_id, purchase.session_id) if account is not None)
+        last = max((self._last[account] for account in accounts if account in self._last), default=None)
+        if last is None or purchase.purchased_at_ms - last.at_ms > ATTRIBUTION_MS:
+            return None
+        return last.click_id

@@ -1,0 +1,36 @@
+"""The release that the demo's workers decide by: trained on the simulated week before the backlog day."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from model.train import Schedule
+from rules.ruleset import RuleSet
+from slidr.demo.schedule import HISTORY_ROBOT_SHARE, LIVE_FROM_MS, clicks_per_day
+from slidr.history import DAY_MS, simulated_history
+from slidr.training import Recipe, train_release
+
+FPR_BUDGET = 0.05
+_HISTORY_DAYS = 7
+
+
+def train(console: Console, models: Path, seed: int) -> str:
+    """Version of the release."""
+    clicks = round(_HISTORY_DAYS * clicks_per_day(HISTORY_ROBOT_SHARE))
+    schedule = Schedule(seed=seed)
+    end_ms = LIVE_FROM_MS - DAY_MS
+    with Progress(console=console, transient=True) as progress:
+        counting = progress.add_task("Counting a week of history", total=clicks)
+        history = simulated_history(
+            seed, end_ms, _HISTORY_DAYS, clicks, HISTORY_ROBOT_SHARE, lambda n: progress.update(counting, completed=n)
+        )
+        training = progress.add_task("Training", total=schedule.max_epochs)
+        report = train_release(
+            history,
+            Recipe(RuleSet.default(), FPR_BUDGET, schedule, created_at_ms=end_ms),
+            str(models),
+            lambda epoch: progress.update(training, completed=epoch.number),
+        )
+    console.print(f"Release {report.version} is trained on {report.clicks:,} clicks of a simulated week.")
+    return report.version
