@@ -15,7 +15,7 @@ from bench import check
 from bench.backlog import Backlog, measure_backlog
 from bench.compare_traffic import measures, read_talkingdata, simulated_like
 from bench.deployment import PARTITIONS, Deployment
-from bench.latency import Load, measure_latency
+from bench.latency import WARM_UP_S, Load, measure_latency
 from bench.plot_traffic import plot
 from bench.progress import progress, step
 from bench.results import Result, load, result, save
@@ -40,6 +40,9 @@ class Priority(StrEnum):
 
 Seed = Annotated[int, typer.Option(help="Of the simulated traffic.")]
 Partitions = Annotated[int, typer.Option(min=1, help="Partitions of clicks.")]
+LongRunning = Annotated[
+    bool, typer.Option("--long-running", help="Let Kafka's JVM optimise, as in a deployment; warm up for a minute.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a benchmark.")]
 Save = Annotated[bool, typer.Option("--save", help="Keep the results in bench/results and in docs/benchmarks.md.")]
 Measure = Callable[[Deployment, Progress], Any]
@@ -92,6 +95,8 @@ def latency(
     duration_s: Annotated[float, typer.Option(min=5, help="Seconds measured, after a warm-up.")] = 60.0,
     priority: Annotated[list[Priority] | None, typer.Option(help="Of worker and Redis; may be repeated.")] = None,
     linger_ms: Annotated[float, typer.Option(min=0, help="The sender's.")] = 0.5,
+    warm_up_s: Annotated[float, typer.Option(min=1, help="Not counted.")] = WARM_UP_S,
+    long_running: LongRunning = False,
     partitions: Partitions = PARTITIONS,
     seed: Seed = 1,
     as_json: AsJson = False,
@@ -99,14 +104,14 @@ def latency(
 ) -> None:
     """Open-loop latency of one worker and of the bare loop, at 1,157 and 10,000 clicks/s unless told otherwise.
 
-    Example: make bench ARGS="latency --rate 1157 --duration-s 864 --priority normal --priority nice"
+    Example: make bench ARGS="latency --rate 1157 --duration-s 864 --priority nice --long-running --warm-up-s 60"
     """
     loads = [
-        Load(per_s, duration_s, level, seed, linger_ms)
+        Load(per_s, duration_s, level, seed, linger_ms, warm_up_s)
         for level in priority or [Priority.NORMAL]
         for per_s in rate or RATES_PER_S
     ]
-    _run({"latency": _latency(loads)}, partitions, as_json, keep)
+    _run({"latency": _latency(loads)}, partitions, as_json, keep, long_running)
 
 
 @app.command()
@@ -155,9 +160,11 @@ def _latency(loads: list[Load]) -> Measure:
     return lambda at, shown: {"runs": [measure_latency(at, load, shown) for load in loads]}
 
 
-def _run(measures: Mapping[str, Measure], partitions: int, as_json: bool, keep: bool) -> None:
+def _run(
+    measures: Mapping[str, Measure], partitions: int, as_json: bool, keep: bool, long_running: bool = False
+) -> None:
     try:
-        with progress() as shown, Deployment(partitions) as place:
+        with progress() as shown, Deployment(partitions, long_running=long_running) as place:
             found = [result(name, measure(place, shown)) for name, measure in measures.items()]
     except SlidrError as error:
         typer.echo(str(error), err=True)

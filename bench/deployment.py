@@ -59,12 +59,16 @@ class MeasuredWorker(Child):
 
 
 class Deployment:
-    """Servers and release, up on entering; everything is stopped and thrown away on leaving."""
+    """Servers and release, up on entering; everything is stopped and thrown away on leaving.
 
-    def __init__(self, partitions: int = PARTITIONS) -> None:
+    `long_running`: the servers as they are after hours (see `slidr.servers`); they need a minute to get there.
+    """
+
+    def __init__(self, partitions: int = PARTITIONS, *, long_running: bool = False) -> None:
         self.partitions = partitions
+        self.long_running = long_running
         self.folder = Path(tempfile.mkdtemp(prefix="slidr-bench-"))
-        self.servers = EmbeddedServers()
+        self.servers = EmbeddedServers(long_running=long_running)
         self.release = ""
 
     @property

@@ -5,6 +5,7 @@ last record of a part is enough. Records never expire (`message.timeout.ms=0`): 
 """
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,9 @@ DELIVERY_CONFIG: dict[str, Any] = {
     "batch.num.messages": 10_000,
     "log_level": 3,  # not the warning that gapless delivery is experimental
 }
+
+# Nobody waits for a report: those of so many seconds wake this thread, and the event loop, once.
+NAP_S = 0.005
 
 Delivered = Callable[[], None]
 Headers = list[tuple[str, str | bytes | None]]
@@ -81,7 +85,8 @@ class Delivery:
     def _serve(self) -> None:
         try:
             while not self._stopping:
-                self._producer.poll(0.1)
+                if self._producer.poll(0.1):
+                    time.sleep(NAP_S)
         except BaseException as error:  # noqa: BLE001 - a fatal error may be raised by poll(); the process must end
             self._on_fatal(f"The delivery thread ended: {error!r}.")
 

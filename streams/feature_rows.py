@@ -21,7 +21,9 @@ from contracts.ports import FloatMatrix
 from streams.lane import Chunk, Lane
 
 ENOUGH_ROWS = 256
-GATHER_S = 0.025
+GATHER_S = 0.05
+# Between two lanes, so that a click that comes meanwhile waits for one batch to be encoded, not for all.
+BREATH_S = 0.002
 
 
 class Rows(NamedTuple):
@@ -89,7 +91,7 @@ class FeatureRows:
             await asyncio.sleep(GATHER_S)
             for lane in list(self._waiting):
                 self._flush(lane)
-                await asyncio.sleep(0)  # a click may be waiting for its decision
+                await asyncio.sleep(BREATH_S)
 
     def _flush(self, lane: Lane) -> None:
         if waiting := self._waiting.pop(lane, None):

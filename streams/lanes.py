@@ -113,11 +113,10 @@ class Lanes:
         """Count the chunks' records as decided."""
         self._in_flight.decided += sum(map(len, chunks))
 
-    def delivered(self, chunks: Iterable[Chunk]) -> None:
-        """One part of each chunk is delivered: finish what can be finished."""
-        for chunk in chunks:
-            chunk.deliveries_left -= 1
-            self.finish(chunk.lane)
+    def delivered(self, chunk: Chunk) -> None:
+        """One part of the chunk is delivered: finish what can be finished."""
+        chunk.deliveries_left -= 1
+        self.finish(chunk.lane)
 
     def finish(self, lane: Lane) -> None:
         """Finish delivered chunks of the lane, in order."""

@@ -12,6 +12,7 @@ import gc
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +79,8 @@ class Worker:
         self._failed: asyncio.Future[Any] = self._loop.create_future()
         self._stop = asyncio.Event()
         self._in_flight = InFlight()
+        self._stored: deque[Chunk] = deque()
+        self._told = False
         self._delivery = Delivery(options.kafka, self._fatal)
         history = ClickHistory(options.kafka, self._name(Topic.CLICKS))
         self._lanes = Lanes(
@@ -201,7 +204,10 @@ class Worker:
     # -- from other threads
 
     def _delivered(self, chunks: Sequence[Chunk]) -> None:
-        self._loop.call_soon_threadsafe(self._lanes.delivered, chunks)
+        self._stored.extend(chunks)
+        if not self._told:
+            self._told = True
+            self._loop.call_soon_threadsafe(self._finish)
 
     def _fatal(self, reason: str) -> None:
         # A gap in an output must not be followed by anything: no draining, no commit.
@@ -209,6 +215,12 @@ class Worker:
         os._exit(Unavailable.exit_code)
 
     # -- in the loop
+
+    def _finish(self) -> None:
+        # In this order: what is added from now on is told again, what was added before is taken here.
+        self._told = False
+        while self._stored:
+            self._lanes.delivered(self._stored.popleft())
 
     async def _fuse(self) -> None:
         """End a process that was stalled beyond its session: another worker may own its partitions."""

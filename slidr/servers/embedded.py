@@ -13,14 +13,21 @@ from slidr.servers.redis import RedisServer
 class EmbeddedServers:
     """Both servers, started at the same time. With `folder` their data is kept there, else thrown away.
 
+    `long_running` servers are made for hours, not for minutes.
+
     >>> with EmbeddedServers() as servers:  # doctest: +SKIP
     ...     print(servers.kafka.bootstrap_servers, servers.redis.url)
     """
 
     def __init__(
-        self, folder: Path | None = None, kafka_port: int | None = None, redis_port: int | None = None
+        self,
+        folder: Path | None = None,
+        kafka_port: int | None = None,
+        redis_port: int | None = None,
+        *,
+        long_running: bool = False,
     ) -> None:
-        self.kafka = KafkaServer(folder and folder / "kafka", kafka_port)
+        self.kafka = KafkaServer(folder and folder / "kafka", kafka_port, long_running=long_running)
         self.redis = RedisServer(folder and folder / "redis", redis_port, append_only=folder is not None)
 
     def start(self) -> Self:
