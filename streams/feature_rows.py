@@ -21,7 +21,7 @@ from contracts.ports import FloatMatrix
 from streams.lane import Chunk, Lane
 
 ENOUGH_ROWS = 256
-GATHER_S = 0.05
+GATHER_S = 0.1
 # Between two lanes, so that a click that comes meanwhile waits for one batch to be encoded, not for all.
 BREATH_S = 0.002
 

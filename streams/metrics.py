@@ -137,6 +137,7 @@ class Metrics:
         self.end_to_end = LatencyHistogram(Name.END_TO_END, self.registry)
         self.store = LatencyHistogram(Name.STORE, self.registry)
         self.model = LatencyHistogram(Name.MODEL, self.registry)
+        self._valid, self._invalid = self.decisions.labels("valid"), self.decisions.labels("invalid")
 
     def _counter(self, name: Name) -> Counter:
         text, labels = METRICS[name]
@@ -156,11 +157,12 @@ class Metrics:
         for timestamp_ms in chunk.decoded.timestamps_ms:
             self.end_to_end.observe((decided_at_ms - timestamp_ms) / 1000)
         invalid = [decision for decision in decisions if decision.verdict == "invalid"]
-        self.decisions.labels("valid").inc(n - len(invalid))
-        self.decisions.labels("invalid").inc(len(invalid))
+        self._valid.inc(n - len(invalid))
+        self._invalid.inc(len(invalid))
         for decision in invalid:
             for rule in decision.rules:
                 self.rules_fired.labels(rule).inc()
-        self.flagged.inc(sum(map(bool, chunk.decoded.flags)))
+        if any(chunk.decoded.flags):
+            self.flagged.inc(sum(map(bool, chunk.decoded.flags)))
         for bad in chunk.decoded.bad:
             self.dead_letters.labels(bad.path).inc()

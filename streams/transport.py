@@ -1,12 +1,12 @@
-"""A Faust transport on librdkafka that hands over a whole poll as one event.
+"""A Faust transport on librdkafka that hands its agent one event: an inbox of whatever is polled from then on.
 
-Faust costs 70 to 100 µs an event whatever its settings, so an event holds what a poll fetched, of all partitions. Its
-own commit bookkeeping walks every offset and acknowledges at the wrong moments: it is not used. Positions come from
-the outputs' tails and lanes keep what is finished; the group's commit is only a hint (docs/decisions/0001).
+Faust costs 70 to 100 µs an event whatever its settings, and several turns of the event loop: at a click a poll, as
+much as deciding the click. So the agent takes each poll, of all partitions, out of the inbox. Faust's own commit
+bookkeeping walks every offset and acknowledges at the wrong moments: it is not used. Positions come from the outputs'
+tails and lanes keep what is finished; the group's commit is only a hint (docs/decisions/0001).
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -33,24 +33,22 @@ class Part(NamedTuple):
     polled_at_s: float
 
 
-class Fetched:
-    """Value of a batch event: what was fetched until the agent takes it.
+class Inbox:
+    """Value of the event: everything that is fetched, in order. Event loop only."""
 
-    While Faust passes the event on, later polls are added to it: where the event loop is busy, events would otherwise
-    queue up, and each would wait for several turns of the loop.
-    """
+    def __init__(self) -> None:
+        self._parts: list[Part] = []
+        self._any = asyncio.Event()
 
-    def __init__(self, parts: list[Part]) -> None:
-        self._parts = parts
-        self.taken = False
-
-    def add(self, parts: list[Part]) -> None:
-        """Add what a later poll fetched."""
+    def put(self, parts: Sequence[Part]) -> None:
+        """Add what a poll fetched."""
         self._parts += parts
+        self._any.set()
 
-    def take(self) -> list[Part]:
-        """Everything fetched so far, once; later polls go into another event."""
-        self.taken = True
+    async def take(self) -> list[Part]:
+        """Wait until there is something; take all of it."""
+        await self._any.wait()
+        self._any.clear()
         parts, self._parts = self._parts, []
         return parts
 
@@ -63,10 +61,8 @@ class BatchConsumer(Consumer):
         transport = cast(BatchTransport, self.transport)
         self._lanes = transport.lanes
         self._start_polling = transport.start_polling
-        self._fetched: deque[ConsumerMessage] = deque()
-        self._fetched_event = asyncio.Event()
-        self._under_way = Fetched([])
-        self._under_way.take()
+        self._inbox = Inbox()
+        self._began: asyncio.Future[ConsumerMessage] = asyncio.get_running_loop().create_future()
         self._assigned: set[TP] = set()
         self._thread: PollThread | None = None
         self._topic = ""
@@ -104,25 +100,24 @@ class BatchConsumer(Consumer):
         await self.app.topics.on_partitions_assigned(set(self._assigned))
 
     def fetched(self, by_partition: Mapping[int, Sequence[KafkaMessage]], polled_at_s: float) -> None:
-        """Queue one event for the agent; what belongs to no assigned partition is given up."""
+        """Put it into the inbox; what belongs to no assigned partition is given up."""
         parts = []
         for partition, records in by_partition.items():
             if lane := self._lanes.active.get(partition):
                 parts.append(Part(lane, records, polled_at_s))
             else:
                 self._lanes.given_up(len(records))
-        if not self._under_way.taken:
-            self._under_way.add(parts)
-        elif parts:
-            self._under_way = Fetched(parts)
-            self._fetched.append(self._event(parts[0], self._under_way))
-            self._fetched_event.set()
+        if parts:
+            self._inbox.put(parts)
+            if not self._began.done():
+                self._began.set_result(self._event(parts[0]))
 
-    def _event(self, part: Part, fetched: Any) -> ConsumerMessage:
+    def _event(self, part: Part) -> ConsumerMessage:
+        inbox: Any = self._inbox  # Faust hands any value on; its types say bytes
         tp = TP(self._topic, part.lane.partition)
         generation = self.app.consumer_generation_id
         offset = part.records[-1].offset()
-        return ConsumerMessage(*tp, offset, 0.0, 0, [], None, fetched, None, 0, 0, tp, generation_id=generation)
+        return ConsumerMessage(*tp, offset, 0.0, 0, [], None, inbox, None, 0, 0, tp, generation_id=generation)
 
     # -- called by Faust
 
@@ -133,11 +128,8 @@ class BatchConsumer(Consumer):
             self._thread = self._start_polling(self)
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        while not (self.should_stop or fetcher.should_stop):
-            await self._fetched_event.wait()
-            while self._fetched:
-                await self.callback(self._fetched.popleft())
-            self._fetched_event.clear()
+        await self.callback(await self._began)
+        await fetcher.wait_until_stopped()
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Pass on what the lanes have finished."""

@@ -164,8 +164,9 @@ class Worker:
 
         async def pass_on(stream: Any) -> None:
             async for event in stream.noack().events():
-                for part in event.message.value.take():
-                    self._lanes.receive(*part)
+                while True:
+                    for part in await event.message.value.take():
+                        self._lanes.receive(*part)
 
         app.agent(topic, name="clicks", supervisor_strategy=None)(pass_on)
         return app
