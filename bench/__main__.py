@@ -111,7 +111,8 @@ def latency(
         for level in priority or [Priority.NORMAL]
         for per_s in rate or RATES_PER_S
     ]
-    _run({"latency": _latency(loads)}, partitions, as_json, keep, long_running)
+    name = "latency-long" if long_running else "latency"
+    _run({name: _latency(loads)}, partitions, as_json, keep, long_running)
 
 
 @app.command()

@@ -129,6 +129,7 @@ def _scorer(figures: list[_Figures]) -> list[str]:
 
 _US = ("p50_ms", "p99_ms", "p999_ms")
 _RENDERERS: dict[str, Callable[[Any], list[str]]] = {
+    "latency-long": _latency,
     "latency": _latency,
     "backlog": _backlog,
     "stages": _stages,
