@@ -4,16 +4,18 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from msgspec import Struct
 
 from bench.cpu import MachineTimes, cpu_s, machine_times, thread_cpu_s
 from bench.process import Child
+from contracts.errors import Unavailable
 
 # A thread or process that uses less per record is not worth a line.
 NEGLIGIBLE_US = 0.05
 # The bare loop is done with a small backlog within 0.2 s.
 FIRST_LOOK_S = 0.01
+LEADERS_S = 30.0
 
 
 class Mark(NamedTuple):
@@ -32,6 +34,19 @@ class Watch:
     def __init__(self, kafka: dict[str, str], topic: str, partitions: int) -> None:
         self._consumer = Consumer({**kafka, "group.id": "watch"})
         self._places = [TopicPartition(topic, partition) for partition in range(partitions)]
+        self._wait_for_leaders()
+
+    def _wait_for_leaders(self) -> None:
+        """A topic made a moment ago has none yet."""
+        deadline_s = time.monotonic() + LEADERS_S
+        while True:
+            try:
+                self.ends()
+                return
+            except KafkaException as error:
+                if time.monotonic() > deadline_s:
+                    raise Unavailable(f"The partitions to watch have no leader: {error}.") from error
+                time.sleep(FIRST_LOOK_S)
 
     def ends(self) -> list[int]:
         """End offset of each partition."""
