@@ -1,4 +1,4 @@
-"""The feature log's wire format: one Arrow record batch per source partition and micro-batch.
+"""The feature log's wire format: one Arrow record batch per source partition and moment.
 
 A message is the batch's body alone; the schema is known by the id in the header `schema`, since features are only
 ever added at the end of the table: "1-53" is format 1 with the first 53 features. Headers also name the batch's
@@ -92,9 +92,9 @@ def encode(
     flags: Sequence[int],
     shadow: tuple[np.ndarray[Any, Any], Sequence[str]] | None = None,
 ) -> bytes:
-    """Encode n >= 1 rows: decisions of one take and partition in offset order, features (n, F) float32, 16-byte hashes.
+    """Encode n >= 1 rows: decisions of one partition in offset order, features (n, F) float32, 16-byte hashes.
 
-    All rows share partition, run, revision, model version, time of decision and what they supersede.
+    All rows share partition, run, revision, model version and what they supersede.
     """
     n, wide = features.shape
     values = zip(*map(astuple, decisions), strict=True)
