@@ -1,6 +1,6 @@
 """Scored clicks, column by column: what evaluation measures and calibration sets thresholds on."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,5 +28,7 @@ class Scored(NamedTuple):
 
     def rows(self, chosen: npt.NDArray[np.bool_] | slice) -> "Scored":
         """The chosen clicks alone."""
-        columns = {name: column[chosen] for name, column in self._asdict().items() if isinstance(column, np.ndarray)}
+        columns: dict[str, Any] = {
+            name: column[chosen] for name, column in self._asdict().items() if isinstance(column, np.ndarray)
+        }
         return self._replace(**columns)
