@@ -92,7 +92,20 @@ def encode(
     flags: Sequence[int],
     shadow: tuple[np.ndarray[Any, Any], Sequence[str]] | None = None,
 ) -> bytes:
-    """Encode n >= 1 rows: decisions of one partition in offset order, features (n, F) float32, 16-byte hashes.
+    """Encode n >= 1 rows as `record_batch` takes them."""
+    batch = record_batch(decisions, features, account_hashes, session_clicks_1h, flags, shadow)
+    return bytes(batch.serialize())
+
+
+def record_batch(
+    decisions: Sequence[Decision],
+    features: FloatMatrix,
+    account_hashes: Sequence[bytes],
+    session_clicks_1h: np.ndarray[Any, Any],
+    flags: Sequence[int],
+    shadow: tuple[np.ndarray[Any, Any], Sequence[str]] | None = None,
+) -> Any:
+    """Arrow batch of n >= 1 rows: decisions of one partition in offset order, features (n, F) float32, 16-byte hashes.
 
     All rows share partition, run, revision, model version and what they supersede.
     """
@@ -106,7 +119,7 @@ def encode(
     columns.append(pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), n, hashes))
     columns.append(pa.array(session_clicks_1h, pa.float32()))
     columns.append(pa.array(flags, pa.uint16()))
-    return bytes(pa.RecordBatch.from_arrays(columns, schema=schema(wide)).serialize())
+    return pa.RecordBatch.from_arrays(columns, schema=schema(wide))
 
 
 def _column(field: Any, values: Sequence[Any]) -> Any:

@@ -61,6 +61,14 @@ class EntityHasher:
         """A visit for each click."""
         return [self.visit(click) for click in clicks]
 
+    def user(self, user_id: str) -> bytes:
+        """Digest of a user, 16 bytes: the account of this user's clicks."""
+        return self._user(user_id)
+
+    def session(self, session_id: str) -> bytes:
+        """Digest of a session, 16 bytes: the account of its clicks without a user."""
+        return self._session(session_id)
+
     def account(self, click: Click) -> bytes:
         """Digest of the click's account, 16 bytes: the name under which logs may mention it."""
         return self._user(click.user_id) if click.user_id else self._session(click.session_id)

@@ -32,7 +32,8 @@ class MemoryFeatureStore:
     answer_bytes: Final = ANSWER_BYTES
 
     def __init__(self, entity_key: str, namespace: str = "") -> None:
-        self._hasher = EntityHasher(entity_key)
+        # Public, since others who name entities need not hash them again.
+        self.hasher = EntityHasher(entity_key)
         self._keys = Keys(namespace)
         self._accounts: dict[bytes, AccountState] = {}
         self._ips: dict[bytes, IpState] = {}
@@ -59,7 +60,7 @@ class MemoryFeatureStore:
 
     def peek(self, clicks: Sequence[Click]) -> Awaitable[bytes]:
         """Answers as of each click's time, or of each entity's newest click if later; nothing is counted."""
-        return _done(b"".join(self._peek(visit) for visit in self._hasher.visits(clicks)))
+        return _done(b"".join(self._peek(visit) for visit in self.hasher.visits(clicks)))
 
     def watermarks(self, partitions: Sequence[int]) -> Awaitable[list[int | None]]:
         """The watermarks of several partitions."""
@@ -70,7 +71,7 @@ class MemoryFeatureStore:
 
     def count_clicks(self, clicks: Sequence[Click]) -> bytes:
         """Count clicks of no partition, for training history: their answers, concatenated."""
-        return b"".join([self._count(visit) for visit in self._hasher.visits(clicks)])
+        return b"".join([self._count(visit) for visit in self.hasher.visits(clicks)])
 
     def forget_idle(self, now_ms: int) -> None:
         """Drop entities idle for so long that at `now_ms` they equal new ones; no answer changes from then on.

@@ -19,6 +19,13 @@ class Judged(NamedTuple):
     verdicts: Verdicts
     fired: list[tuple[str, ...]]
 
+    def part(self, rows: slice) -> "Judged":
+        """What was judged of some of them."""
+        verdict, reason, score, threshold, slice_ = self.verdicts
+        return Judged(
+            Verdicts(verdict[rows], reason[rows], score[rows], threshold[rows], slice_[rows]), self.fired[rows]
+        )
+
 
 class Judge:
     """One loaded and warmed-up release."""

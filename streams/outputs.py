@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from contracts import feature_log
-from contracts.events import LIVE, Decision
+from contracts.events import LIVE, Click, Decision
 from contracts.topics import Topic, topic_name
 from features.vector import SESSION_CLICKS_1H
 from streams.dead_letters import park
@@ -24,7 +24,21 @@ _encode = msgspec.json.Encoder().encode
 
 def decisions_of(chunk: Chunk, judged: Judged, part: slice, version: str, decided_at_ms: int) -> list[Decision]:
     """The chunk's decisions; its clicks are `part` of those judged."""
-    partition = chunk.lane.partition
+    decoded = chunk.decoded
+    return live_decisions(
+        decoded.clicks, decoded.offsets, chunk.lane.partition, judged.part(part), version, decided_at_ms
+    )
+
+
+def live_decisions(
+    clicks: Sequence[Click],
+    offsets: Sequence[int],
+    partition: int,
+    judged: Judged,
+    version: str,
+    decided_at_ms: int,
+) -> list[Decision]:
+    """Decisions of clicks of one partition, judged in this order."""
     verdicts = judged.verdicts
     return [
         Decision(
@@ -50,14 +64,14 @@ def decisions_of(chunk: Chunk, judged: Judged, part: slice, version: str, decide
             offset,
         )
         for click, offset, verdict, reason, score, threshold, slice_, rules in zip(
-            chunk.decoded.clicks,
-            chunk.decoded.offsets,
-            verdicts.verdict[part],
-            verdicts.reason[part],
-            verdicts.score[part],
-            verdicts.threshold[part],
-            verdicts.slice[part],
-            judged.fired[part],
+            clicks,
+            offsets,
+            verdicts.verdict,
+            verdicts.reason,
+            verdicts.score,
+            verdicts.threshold,
+            verdicts.slice,
+            judged.fired,
             strict=True,
         )
     ]

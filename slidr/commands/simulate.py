@@ -15,11 +15,12 @@ from slidr.commands.output import AsJson, print_json
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from slidr.history import HistorySummary
     from traffic.live import LiveSummary
     from traffic.parquet import ParquetSummary
     from traffic.scenario import Scenario
 
-# A Monday: with --parquet the same command gives the same bytes on any day.
+# A Monday: into files the same command gives the same bytes on any day.
 DEFAULT_START = "2024-01-01"
 
 ClicksPerS = Annotated[float, typer.Option(min=0.001, help="Mean rate of clicks, attacks left out.")]
@@ -52,9 +53,19 @@ ParquetFolder = Annotated[
     Path | None,
     typer.Option("--parquet", help="Write Parquet files to this new folder instead: clicks, purchases and truth."),
 ]
+FeaturesFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--features",
+        help="Write what the archive would keep to this new folder instead: feature-log, purchases and truth.",
+    ),
+]
 Start = Annotated[
     str | None,
-    typer.Option(help=f"With --parquet: when clicks start, such as 2024-06-01T12:00 (UTC). [default: {DEFAULT_START}]"),
+    typer.Option(
+        help="With --parquet or --features: when clicks start, such as 2024-06-01T12:00 (UTC). "
+        f"[default: {DEFAULT_START}]"
+    ),
 ]
 
 
@@ -69,6 +80,7 @@ def simulate(
     shape: ShapeFile = None,
     truth: TruthFile = None,
     parquet: ParquetFolder = None,
+    features: FeaturesFolder = None,
     start: Start = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,17 +88,20 @@ def simulate(
 
     Send times are fixed beforehand (open loop): a late send is made at once with its own time, and lateness is told.
     Purchases from before the first click are sent at once. Which clicks are robots' stands in the file of --truth, or
-    in the folder of --parquet under truth/, and nowhere else.
+    in the folder of --parquet or --features under truth/, and nowhere else. With --features the clicks are counted and
+    decided as a worker without a model would: that is history for `slidr train --rows`.
 
     Example: slidr simulate --clicks-per-s 1157 --duration-s 900 --attack burst@10m+2m:200 --truth truth.jsonl
 
     Example: slidr simulate --clicks-per-s 8.3 --duration-s 604800 --parquet week
+
+    Example: slidr simulate --clicks-per-s 1.7 --duration-s 604800 --features history
     """
     from traffic.attacks import parse_attack
     from traffic.scenario import Scenario
     from traffic.shape import load_shape
 
-    start_ms = _start_ms(start, parquet, truth)
+    start_ms = _start_ms(start, parquet, features, truth)
     scenario = Scenario(
         seed=seed,
         start_ms=start_ms,
@@ -102,19 +117,36 @@ def simulate(
     if parquet:
         written = _to_parquet(scenario, parquet)
         print_json(written) if as_json else typer.echo(_files_told(written))
+    elif features:
+        counted = _to_history(scenario, features)
+        print_json(counted._asdict()) if as_json else typer.echo(_history_told(counted))
     else:
         sent = _to_kafka(scenario, truth)
         print_json(sent) if as_json else typer.echo(_sends_told(sent))
 
 
-def _start_ms(start: str | None, parquet: Path | None, truth: Path | None) -> int:
+def _start_ms(start: str | None, parquet: Path | None, features: Path | None, truth: Path | None) -> int:
     from slidr.times import parse_time
 
-    if parquet and truth:
-        raise Misconfigured(f"With --parquet the truth is written to {parquet}/truth; leave --truth out.")
-    if start and not parquet:
-        raise Misconfigured("Live traffic starts now: --start is for --parquet.")
+    if parquet and features:
+        raise Misconfigured("--parquet writes clicks as they come and --features as they are logged: choose one.")
+    folder, option = (parquet, "--parquet") if parquet else (features, "--features")
+    if folder and truth:
+        raise Misconfigured(f"With {option} the truth is written to {folder}/truth; leave --truth out.")
+    if start and not folder:
+        raise Misconfigured("Live traffic starts now: --start is for --parquet and --features.")
     return parse_time(start or DEFAULT_START, time.time_ns() // 1_000_000)
+
+
+def _to_history(scenario: "Scenario", folder: Path) -> "HistorySummary":
+    from rules.ruleset import RuleSet
+    from slidr.history import write_history
+
+    with _progress() as progress:
+        writing = progress.add_task("Clicks", total=scenario.expected_clicks)
+        return write_history(
+            scenario, RuleSet.default(), folder, lambda clicks: progress.update(writing, completed=clicks)
+        )
 
 
 def _to_parquet(scenario: "Scenario", folder: Path) -> "ParquetSummary":
@@ -179,4 +211,12 @@ def _files_told(written: "ParquetSummary") -> str:
     return (
         f"{written.clicks:,} clicks, {written.robot_clicks:,} of them robots', and {written.purchases:,} purchases are "
         f"in {written.folder}, written in {written.seconds:.1f} s. Which clicks are robots' stands in its folder truth."
+    )
+
+
+def _history_told(written: "HistorySummary") -> str:
+    return (
+        f"{written.clicks:,} clicks with their features, {written.robot_clicks:,} of them robots', and "
+        f"{written.purchases:,} purchases are in {written.folder}. Train on them: slidr train "
+        f"--rows {written.folder}/feature-log --purchases {written.folder}/purchases --truth {written.folder}/truth"
     )

@@ -64,6 +64,8 @@ def test_people_follow_the_shape_of_a_file(tmp_path: Path) -> None:
         (["--shape", "nowhere.csv"], "nowhere.csv cannot be read"),
         (["--start", "2024-01-01"], "--start is for --parquet"),
         (["--parquet", "out", "--truth", "truth.jsonl"], "written to out/truth; leave --truth out"),
+        (["--parquet", "out", "--features", "rows"], "choose one"),
+        (["--features", "out", "--truth", "truth.jsonl"], "With --features the truth is written to out/truth"),
         (["--parquet", "out", "--start", "soon"], "'soon' is no time"),
     ],
 )
