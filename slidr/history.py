@@ -20,6 +20,7 @@ from contracts.events import Click, Purchase
 from contracts.ports import FloatMatrix
 from features.memory_store import MemoryFeatureStore
 from features.vector import SESSION_CLICKS_1H, feature_matrix
+from model.inputs import TRUTH_SCHEMA
 from model.new_folder import new_folder
 from model.release import pass_through
 from model.scorer import PassThroughScorer
@@ -31,7 +32,6 @@ from traffic.scenario import Scenario
 from traffic.simulate import Simulated, Truth, events, simulate
 
 DAY_MS: Final = 86_400_000
-TRUTH_SCHEMA: Final = pa.schema([("click_id", pa.string()), ("kind", pa.string()), ("robot", pa.bool_())])
 FEATURE_LOG: Final = "feature-log"
 PURCHASES: Final = "purchases"
 TRUTH: Final = "truth"

@@ -1,0 +1,70 @@
+"""The Parquet files that labels are made from, looked at before anything is read: are they there, whole, and ours?"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contracts import feature_log, purchase_log
+from contracts.errors import BadInput, Misconfigured
+
+TRUTH_SCHEMA: Final = pa.schema([("click_id", pa.string()), ("kind", pa.string()), ("robot", pa.bool_())])
+
+
+class Inputs(NamedTuple):
+    """Paths of feature-log files, purchases files and, of simulated traffic, truth files; order is of no matter."""
+
+    rows: Sequence[str]
+    purchases: Sequence[str]
+    truth: Sequence[str] = ()
+
+    def check(self) -> None:
+        """Raise Misconfigured for files that are missing or have other columns, BadInput for one that is damaged."""
+        for what, paths in (("feature-log", self.rows), ("purchases", self.purchases)):
+            if not paths:
+                raise Misconfigured(f"No {what} files were named; at least one is needed.")
+        for paths, schema in (
+            (self.rows, feature_log.schema()),
+            (self.purchases, purchase_log.schema()),
+            (self.truth, TRUTH_SCHEMA),
+        ):
+            for path in paths:
+                _check_columns(path, schema)
+
+
+def _check_columns(path: str, expected: Any) -> None:
+    found = _read_schema(path)
+    for field in expected:
+        if field.name not in found.names:
+            raise Misconfigured(f"{path} has no column {field.name!r}. Name files that the archive or simulate wrote.")
+        if not _alike(found.field(field.name).type, field.type):
+            raise Misconfigured(
+                f"{path}: column {field.name!r} holds {found.field(field.name).type}, expected {field.type}. "
+                "Name files that this version of the archive wrote."
+            )
+
+
+def _alike(found: Any, expected: Any) -> bool:
+    """Whether a column can be read as another: bytes and words may be stored in more than one way."""
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    if pa.types.is_fixed_size_list(expected):
+        # Written without Arrow's schema, a list's length is not in the file; rows are looked at when they are read.
+        return pa.types.is_list(found) or bool(found == expected)
+    if pa.types.is_fixed_size_binary(expected):
+        return pa.types.is_binary(found) or bool(found == expected)
+    if pa.types.is_string(expected):
+        return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
+    if pa.types.is_list(expected):
+        return bool(pa.types.is_list(found))
+    return bool(found == expected)
+
+
+def _read_schema(path: str) -> Any:
+    try:
+        return pq.read_schema(path)
+    except FileNotFoundError as error:
+        raise Misconfigured(f"{path} is not there. Name files that are.") from error
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{path} cannot be read as Parquet: {error} Restore the file, or leave it out.") from error
