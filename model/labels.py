@@ -1,108 +1,124 @@
-"""Weak labels: who bought, as far as purchases tell.
+"""Weak labels: who bought, as far as purchases tell. Parquet in, Parquet out, a day of clicks at a time.
 
 human        the click led to a purchase: named by it, else the account's last click before it, at most 14 days
-             older; or the account is a good customer (RFM)
+             older; or the account was a good customer (RFM) when the click's UTC day began
 non-human    the rest: robots, and people who have bought nothing yet
 purchasing   the click led to a purchase. False-positive rates count these alone; RFM labels only train.
 
 clicks       c1 ------ c2 --------- c3 ----        of one account
 purchases                    p1            p2      p1, unnamed, belongs to c2; p2 names c1
 purchasing:  c1, c2
+
+All is as of a time: a purchase that had not happened yet labels nothing, and a click younger than the maturity is left
+out, since whoever made it may yet buy.
+
+                                 as of - maturity        as of
+    ----- labelled clicks -------------|---- left out ----|-------- not happened yet
+    ----- purchases that count ---------------------------|
+
+Recency, frequency and monetary quintile (1-5, among those who have bought) of a good customer add up to 12 or more.
+What an account pays in several currencies is compared within each, and the best counts.
 """
 
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from operator import itemgetter
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
+from contracts.errors import Refused
+from model.duck import BOUNDS, Bounds, bounded, files
+from model.inputs import Inputs
+from model.label_queries import DAY_MS, days_of, prepare, rows_of_day
+from model.labelled import DayWriter, Tally
+from model.new_folder import new_folder
 
-from contracts.events import Click, Purchase
-
-ATTRIBUTION_MS: Final = 14 * 24 * 3_600_000
-# Recency, frequency and monetary quintile of a good customer add up to at least this, of 15.
-GOOD_CUSTOMER: Final = 12
-
-BoolVector = npt.NDArray[np.bool_]
-
-
-class Labels(NamedTuple):
-    """Labels of n clicks, (n,) bool each. Whoever is purchasing is human."""
-
-    human: BoolVector
-    purchasing: BoolVector
+HOUR_MS: Final = 3_600_000
+ATTRIBUTION_MS: Final = 14 * DAY_MS
+# Shops report most purchases within a day.
+MATURITY_MS: Final = 24 * HOUR_MS
 
 
-def label(clicks: Sequence[Click], purchases: Sequence[Purchase]) -> Labels:
-    """Label clicks, in any order, by the purchases known."""
-    purchasing = np.zeros(len(clicks), bool)
-    purchasing[list(attributed(clicks, purchases))] = True
-    good = good_customers(purchases)
-    human = purchasing | np.fromiter((click.account_id in good for click in clicks), bool, len(clicks))
-    return Labels(human, purchasing)
+class Terms(NamedTuple):
+    """Which clicks are labelled, by what was known when. Times in milliseconds UTC, ends not included."""
+
+    from_ms: int
+    until_ms: int
+    as_of_ms: int
+    maturity_ms: int = MATURITY_MS
+    attribution_ms: int = ATTRIBUTION_MS
+
+    @property
+    def mature_until_ms(self) -> int:
+        """Up to when clicks are labelled."""
+        return min(self.until_ms, self.as_of_ms - self.maturity_ms)
 
 
-def attributed(clicks: Sequence[Click], purchases: Iterable[Purchase]) -> set[int]:
-    """Places in `clicks` of those that led to a purchase.
+class Known(NamedTuple):
+    """What the files reach over: the first and last click, and the last purchase (None without any)."""
 
-    A purchase that names a click counts for that one or, if it is not among `clicks`, for none.
+    first_click_ms: int
+    last_click_ms: int
+    last_purchase_ms: int | None
+
+
+def known_of(inputs: Inputs, bounds: Bounds = BOUNDS) -> Known:
+    """Look at the files. Raises Refused where there are no clicks, Misconfigured or BadInput for files of no use."""
+    inputs.check()
+    with bounded(bounds) as database:
+        clicks = f"SELECT min(clicked_at_ms), max(clicked_at_ms) FROM {files(inputs.rows)}"
+        first_ms, last_ms = database.execute(clicks).fetchone()
+        purchases = f"SELECT max(purchased_at_ms) FROM {files(inputs.purchases)}"
+        (purchase_ms,) = database.execute(purchases).fetchone()
+    if first_ms is None:
+        raise Refused("The feature-log files hold no click, so there is nothing to label. Name others.")
+    return Known(first_ms, last_ms, purchase_ms)
+
+
+def write_labels(
+    inputs: Inputs,
+    terms: Terms,
+    folder: Path,
+    bounds: Bounds = BOUNDS,
+    on_day: Callable[[int, int], None] = lambda done, days: None,
+) -> Tally:
+    """Write labelled clicks to the new `folder`, one file a UTC day, in time order; `model.labelled` reads them.
+
+    The same files and terms give the same bytes. `on_day` hears how many days of how many are done. Raises Refused
+    where no click or no purchase is left, for features that are no numbers and for clicks that occur twice; BadInput
+    for damaged files; Misconfigured for files, memory or disk that do not do. Then nothing is written.
     """
-    by_id: dict[str, list[int]] = defaultdict(list)
-    by_account: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for i, click in enumerate(clicks):
-        by_id[click.click_id].append(i)
-        by_account[click.account_id].append((click.clicked_at_ms, i))
-    for history in by_account.values():
-        history.sort()
-    found: set[int] = set()
-    for purchase in purchases:
-        if purchase.click_id is not None:
-            found.update(by_id.get(purchase.click_id, ()))
-        else:
-            found.update(_last_click(by_account, purchase))
-    return found
+    inputs.check()
+    _check(terms)
+    with new_folder(folder) as hidden, bounded(bounds) as database:
+        prepare(database, inputs, terms.as_of_ms, terms.attribution_ms)
+        _check_purchases(database, terms)
+        days = days_of(database, terms.from_ms, terms.mature_until_ms)
+        tally = Tally()
+        for done, day in enumerate(days, 1):
+            reader = rows_of_day(database, inputs, day, terms.from_ms, terms.mature_until_ms)
+            with DayWriter(hidden, day, with_kinds=bool(inputs.truth)) as writer:
+                tally = tally.plus(writer.write_all(reader))
+            on_day(done, len(days))
+        if tally.clicks == 0:
+            raise Refused(
+                f"No click without a flag lies from {terms.from_ms} up to {terms.mature_until_ms} (ms UTC), so "
+                "there is nothing to label. Take another time range or more files."
+            )
+    return tally
 
 
-def _last_click(by_account: dict[str, list[tuple[int, int]]], purchase: Purchase) -> list[int]:
-    """Place of the account's last click before the purchase, within the attribution window; empty if there is none.
-
-    A purchase may carry a user and the session in which the user was still a guest: the later click of both counts.
-    """
-    candidates = []
-    for account in {purchase.user_id, purchase.session_id} - {None}:
-        history = by_account.get(str(account), [])
-        before = bisect_right(history, purchase.purchased_at_ms, key=itemgetter(0))
-        candidates += history[max(0, before - 1) : before]
-    recent = [(at_ms, i) for at_ms, i in candidates if purchase.purchased_at_ms - at_ms <= ATTRIBUTION_MS]
-    return [max(recent)[1]] if recent else []
+def _check(terms: Terms) -> None:
+    if terms.from_ms >= terms.mature_until_ms:
+        raise Refused(
+            f"No click can be labelled: the range begins at {terms.from_ms} and clicks are mature up to "
+            f"{terms.mature_until_ms} (ms UTC; {terms.maturity_ms} ms before {terms.as_of_ms}). Begin earlier, or "
+            "lower the maturity."
+        )
 
 
-def good_customers(purchases: Sequence[Purchase]) -> set[str]:
-    """Accounts whose recency, frequency and monetary quintiles (1-5, among buyers) add up to `GOOD_CUSTOMER`.
-
-    Money is compared within its currency; an account that pays in several has the best of its quintiles.
-    """
-    latest: dict[str, float] = {}
-    count: dict[str, float] = defaultdict(float)
-    spent: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for purchase in purchases:
-        account = purchase.user_id or purchase.session_id
-        if account is not None:
-            latest[account] = max(latest.get(account, 0), purchase.purchased_at_ms)
-            count[account] += 1
-            spent[purchase.currency][account] += purchase.value_micros
-    recency, frequency = quintiles(latest), quintiles(count)
-    monetary: dict[str, int] = defaultdict(int)
-    for totals in spent.values():
-        for account, quintile in quintiles(totals).items():
-            monetary[account] = max(monetary[account], quintile)
-    return {a for a in latest if recency[a] + frequency[a] + monetary[a] >= GOOD_CUSTOMER}
-
-
-def quintiles(values: dict[str, float]) -> dict[str, int]:
-    """1 to 5 by the share of accounts strictly below: ties share a quintile, and if all are equal it is 1."""
-    ordered = np.sort(np.fromiter(values.values(), np.float64, len(values)))
-    below = np.searchsorted(ordered, np.fromiter(values.values(), np.float64, len(values)), side="left")
-    return {account: 1 + int(5 * b // len(values)) for account, b in zip(values, below.tolist(), strict=True)}
+def _check_purchases(database: Any, terms: Terms) -> None:
+    (known,) = database.execute("SELECT count(*) FROM bought").fetchone()
+    if known == 0:
+        raise Refused(
+            f"No purchase before {terms.as_of_ms} (ms UTC) is in the purchases files, so no click would be labelled "
+            "human. Name the files of the same time as the clicks."
+        )

@@ -1,5 +1,6 @@
 """The network: three fully connected layers with ReLU between them. Trained here, run as ONNX."""
 
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -14,32 +15,36 @@ HIDDEN: Final = (128, 64)
 
 
 class RobotNetwork(nn.Module):
-    """Normalised features (n, F) -> logits of "robot" (n,)."""
+    """Normalised features (n, F) -> logits of "robot" (n,). Without a `hidden` layer it is a logistic regression."""
 
-    def __init__(self, normalisation: Normalisation, seed: int, hidden: tuple[int, int] = HIDDEN) -> None:
+    def __init__(self, normalisation: Normalisation, seed: int, hidden: tuple[int, ...] = HIDDEN) -> None:
         super().__init__()
         self.normalisation = normalisation
+        widths = (len(normalisation.mean), *hidden, 1)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.first = nn.Linear(len(normalisation.mean), hidden[0])
-            self.second = nn.Linear(hidden[0], hidden[1])
-            self.last = nn.Linear(hidden[1], 1)
+            self.stack = nn.ModuleList(nn.Linear(wide, narrow) for wide, narrow in pairwise(widths))
 
     def forward(self, normalised: Tensor) -> Tensor:
         """Logits: (n, F) normalised -> (n,)."""
-        signal = torch.relu(self.second(torch.relu(self.first(normalised))))
-        logits: Tensor = self.last(signal).squeeze(-1)
+        *intermediate, last = self.stack
+        signal = normalised
+        for layer in intermediate:
+            signal = torch.relu(layer(signal))
+        logits: Tensor = last(signal).squeeze(-1)
         return logits
 
     def layers(self) -> tuple[nn.Linear, ...]:
         """The layers in the order in which they are passed."""
-        return self.first, self.second, self.last
+        return tuple(layer for layer in self.stack if isinstance(layer, nn.Linear))
 
     def parameter_groups(self, l2: float) -> list[dict[str, Any]]:
         """Parameters for an optimiser: L2 on the weights of the intermediate layers, none on biases and the last."""
+        *intermediate, last = self.layers()
+        weights, biases = [layer.weight for layer in intermediate], [layer.bias for layer in intermediate]
         return [
-            {"params": [self.first.weight, self.second.weight], "weight_decay": l2},
-            {"params": [self.first.bias, self.second.bias, *self.last.parameters()], "weight_decay": 0.0},
+            {"params": weights, "weight_decay": l2},
+            {"params": [*biases, *last.parameters()], "weight_decay": 0.0},
         ]
 
 

@@ -37,17 +37,42 @@ class Normalisation(NamedTuple):
         return (_unfold(features, self.slope, self.logarithmic) - self.mean) * self.inverse_deviation
 
 
-def fit(features: FloatMatrix, feature_ids: Sequence[str], weights: npt.NDArray[np.float32]) -> Normalisation:
-    """Normalisation of the columns `feature_ids` over rows (n, F) weighted with (n,)."""
-    kinds = [FEATURES[FEATURE_INDEX[feature_id]].kind for feature_id in feature_ids]
-    slope = np.array([-_LONGEST_GAP_S if k == "gap" else float(k in _AS_THEY_ARE) for k in kinds], np.float32)
-    logarithmic = np.array([kind not in _AS_THEY_ARE for kind in kinds])
-    unfolded = _unfold(features, slope, logarithmic)
-    share = weights.astype(np.float64) / weights.sum(dtype=np.float64)
-    mean = share @ unfolded
-    deviation = np.sqrt(share @ np.square(unfolded - mean))
-    inverse = np.where(deviation < _SMALLEST_DEVIATION, 0, 1 / np.maximum(deviation, _SMALLEST_DEVIATION))
-    return Normalisation(slope, logarithmic, mean.astype(np.float32), inverse.astype(np.float32))
+class Fit:
+    """Mean and deviation of the columns `feature_ids`, from blocks of rows as they come; holds none of them.
+
+    Blocks are merged by the formula of Chan, Golub and LeVeque (1979), which loses nothing to cancellation:
+        mean = mean_a + d·W_b/W     M2 = M2_a + M2_b + d²·W_a·W_b/W     d = mean_b - mean_a, W = W_a + W_b
+    """
+
+    def __init__(self, feature_ids: Sequence[str]) -> None:
+        kinds = [FEATURES[FEATURE_INDEX[feature_id]].kind for feature_id in feature_ids]
+        self._slope = np.array(
+            [-_LONGEST_GAP_S if kind == "gap" else float(kind in _AS_THEY_ARE) for kind in kinds], np.float32
+        )
+        self._logarithmic = np.array([kind not in _AS_THEY_ARE for kind in kinds])
+        self._weight = 0.0
+        self._mean = np.zeros(len(kinds))
+        self._squares = np.zeros(len(kinds))
+
+    def add(self, features: FloatMatrix, weights: npt.NDArray[np.float32]) -> None:
+        """Take in rows (n, F) weighted with (n,)."""
+        weight = float(weights.sum(dtype=np.float64))
+        if weight == 0:
+            return
+        unfolded = _unfold(features, self._slope, self._logarithmic)
+        share = weights.astype(np.float64) / weight
+        mean = share @ unfolded
+        squares = weight * (share @ np.square(unfolded - mean))
+        total, apart = self._weight + weight, mean - self._mean
+        self._squares += squares + np.square(apart) * (self._weight * weight / total)
+        self._mean += apart * (weight / total)
+        self._weight = total
+
+    def normalisation(self) -> Normalisation:
+        """Of all rows so far, at least one of which has a weight."""
+        deviation = np.sqrt(self._squares / self._weight)
+        inverse = np.where(deviation < _SMALLEST_DEVIATION, 0, 1 / np.maximum(deviation, _SMALLEST_DEVIATION))
+        return Normalisation(self._slope, self._logarithmic, self._mean.astype(np.float32), inverse.astype(np.float32))
 
 
 def _unfold(

@@ -1,7 +1,10 @@
-"""Training: weighted cross-entropy in mini-batches, stopped when a later part of history no longer gains."""
+"""Training: weighted cross-entropy in mini-batches, stopped when a later part of history no longer gains.
+
+Reads labelled files as it goes: in memory are a buffer of training clicks and a sample of the validation clicks.
+"""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -14,27 +17,29 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from contracts.errors import Refused
 from contracts.features import FEATURES
-from contracts.ports import FloatMatrix
-from model.network import RobotNetwork
-from model.normalise import fit
+from model.network import HIDDEN, RobotNetwork
+from model.normalise import Fit, Normalisation
+from model.reading import Labelled
+from model.release import columns_of
+from model.stream import Batch, Draws, Stream
+from model.weights import cell_weights, equal_weights
 
 DAY_MS: Final = 24 * 3_600_000
 # Shorter histories do not show each hour twice, or each day of the week once: what they teach of it is chance.
 HOURS_NEED_MS: Final = 2 * DAY_MS
 WEEKDAYS_NEED_MS: Final = 7 * DAY_MS
-
-
-class Sample(NamedTuple):
-    """Clicks to learn from: features (n, F) float32, label `robot` (n,) bool, weights (n,) float32."""
-
-    features: FloatMatrix
-    robot: npt.NDArray[np.bool_]
-    weights: npt.NDArray[np.float32]
+# Clicks whose loss is computed at once, so that a large validation sample needs no large memory.
+_LOSS_ROWS: Final = 1 << 16
+_TELL_BATCHES: Final = 50
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How training runs. It stops after `patience` epochs without a lower validation loss."""
+    """How training runs. It stops after `patience` epochs without a lower validation loss.
+
+    An epoch reads at most about `rows_per_epoch` clicks, others each time, and validation `validation_rows`: seeded
+    samples of row groups, where there are more.
+    """
 
     seed: int = 1
     max_epochs: int = 30
@@ -42,6 +47,16 @@ class Schedule:
     batch_rows: int = 1024
     learning_rate: float = 1e-3
     l2: float = 1e-4
+    rows_per_epoch: int = 2_000_000
+    validation_rows: int = 500_000
+
+
+class Shape(NamedTuple):
+    """What is trained: on which features, with which intermediate layers, with or without the weights of cells."""
+
+    feature_ids: tuple[str, ...]
+    hidden: tuple[int, ...] = HIDDEN
+    weighted: bool = True
 
 
 class Epoch(NamedTuple):
@@ -52,6 +67,16 @@ class Epoch(NamedTuple):
     validation_loss: float
 
 
+class Listener:
+    """Hears how training gets on; this one does nothing."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch has ended."""
+
+    def rows(self, done: int, at_most: int) -> None:
+        """So many clicks have been learned from, of so many if training is not stopped earlier."""
+
+
 def learnable_features(training_span_ms: int) -> tuple[str, ...]:
     """Feature ids that a history of this length can teach: hours and days of the week only when it covers them."""
     needs = {"hour": HOURS_NEED_MS, "weekday": WEEKDAYS_NEED_MS}
@@ -59,36 +84,106 @@ def learnable_features(training_span_ms: int) -> tuple[str, ...]:
 
 
 def train(
-    training: Sample,
-    validation: Sample,
-    feature_ids: tuple[str, ...],
-    schedule: Schedule,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    training: Labelled, validation: Labelled, shape: Shape, schedule: Schedule, listener: Listener | None = None
 ) -> RobotNetwork:
     """The network with the lowest loss on `validation`, which must be later than `training`.
 
-    The same input and seed give the same network on the same machine. Raises Refused for input that teaches nothing.
+    The same input and seed give the same network on the same machine. Raises Refused for input that teaches nothing,
+    BadInput for a damaged file.
     """
-    _check(training, "training")
-    _check(validation, "validation")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = RobotNetwork(fit(training.features, feature_ids, training.weights), schedule.seed).to(device)
-    inputs, held_out = _tensors(network, training, device), _tensors(network, validation, device)
-    optimiser = torch.optim.Adam(network.parameter_groups(schedule.l2), lr=schedule.learning_rate)
-    generator = torch.Generator().manual_seed(schedule.seed)
-    best, best_loss, best_epoch = copy.deepcopy(network.state_dict()), float("inf"), 0
     with _one_thread():
+        weights = _weights(training, "training", shape)
+        held_out_weights = _weights(validation, "validation", shape)
+        columns = columns_of(shape.feature_ids)
+        normalisation = _fit(training, columns, weights, shape, schedule)
+        network = RobotNetwork(normalisation, schedule.seed, shape.hidden).to(device)
+        held_out = Draws(validation.groups, schedule.validation_rows, schedule.seed).next()
+        _Training(
+            network,
+            Stream(training, columns, normalisation, weights, device),
+            Stream(validation, columns, normalisation, held_out_weights, device).load(sorted(held_out)),
+            Draws(training.groups, schedule.rows_per_epoch, schedule.seed),
+            schedule,
+            listener or Listener(),
+        ).run()
+    return network
+
+
+def _weights(part: Labelled, name: str, shape: Shape) -> npt.NDArray[np.float32]:
+    """Weights by cell and label; refuses a part that cannot teach."""
+    counts = part.count()
+    robots, n = int(counts[:, 0].sum()), int(counts.sum())
+    if robots in (0, n):
+        raise Refused(
+            f"The {name} part has {robots} non-human clicks of {n}; both labels are needed to learn from. "
+            "Take a longer history, and check that purchases are in it."
+        )
+    return cell_weights(counts) if shape.weighted else equal_weights()
+
+
+def _fit(
+    training: Labelled,
+    columns: npt.NDArray[np.intp] | None,
+    weights: npt.NDArray[np.float32],
+    shape: Shape,
+    schedule: Schedule,
+) -> Normalisation:
+    """Over all training clicks or, where there are too many, over as many as an epoch reads."""
+    fit = Fit(shape.feature_ids)
+    groups = sorted(Draws(training.groups, schedule.rows_per_epoch, schedule.seed).next())
+    for taught in training.of(groups).taught(columns):
+        fit.add(taught.features, weights[taught.cell, taught.human.astype(np.intp)])
+    return fit.normalisation()
+
+
+@dataclass
+class _Training:
+    """One run: batches in, the best weights kept in the network."""
+
+    network: RobotNetwork
+    stream: Stream
+    held_out: Batch
+    draws: Draws
+    schedule: Schedule
+    listener: Listener
+
+    def run(self) -> None:
+        schedule = self.schedule
+        optimiser = torch.optim.Adam(self.network.parameter_groups(schedule.l2), lr=schedule.learning_rate)
+        generator = torch.Generator().manual_seed(schedule.seed)
+        best, best_loss, best_epoch = copy.deepcopy(self.network.state_dict()), float("inf"), 0
         for number in range(1, schedule.max_epochs + 1):
-            training_loss = _run_epoch(network, inputs, optimiser, generator, schedule.batch_rows)
-            with torch.no_grad():
-                validation_loss = float(_loss(network, *held_out))
-            on_epoch(Epoch(number, training_loss, validation_loss))
+            training_loss = self._run_epoch(number, optimiser, generator)
+            validation_loss = self._validation_loss()
+            self.listener.epoch(Epoch(number, training_loss, validation_loss))
             if validation_loss < best_loss:
-                best, best_loss, best_epoch = copy.deepcopy(network.state_dict()), validation_loss, number
+                best, best_loss, best_epoch = copy.deepcopy(self.network.state_dict()), validation_loss, number
             elif number - best_epoch >= schedule.patience:
                 break
-    network.load_state_dict(best)
-    return network
+        self.network.load_state_dict(best)
+
+    def _run_epoch(self, number: int, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> float:
+        groups, losses, done = self.draws.next(), [], 0
+        of_epoch = sum(group.rows for group in groups)
+        for batch in self.stream.batches(groups, self.schedule.batch_rows, generator):
+            optimiser.zero_grad()
+            loss = _loss(self.network, batch) / batch.weights.sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            losses.append(loss.detach())
+            done += len(batch.robot)
+            if len(losses) % _TELL_BATCHES == 0:
+                self.listener.rows((number - 1) * of_epoch + done, self.schedule.max_epochs * of_epoch)
+        self.listener.rows(number * of_epoch, self.schedule.max_epochs * of_epoch)
+        return float(torch.stack(losses).mean())
+
+    def _validation_loss(self) -> float:
+        with torch.no_grad():
+            starts = range(0, len(self.held_out.robot), _LOSS_ROWS)
+            parts = [self.held_out.rows(slice(start, start + _LOSS_ROWS)) for start in starts]
+            losses = torch.stack([_loss(self.network, part).double() for part in parts])
+            return float(losses.sum() / self.held_out.weights.double().sum())
 
 
 @contextmanager
@@ -102,48 +197,6 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _run_epoch(
-    network: RobotNetwork,
-    inputs: tuple[Tensor, Tensor, Tensor],
-    optimiser: torch.optim.Optimizer,
-    generator: torch.Generator,
-    batch_rows: int,
-) -> float:
-    order = torch.randperm(len(inputs[0]), generator=generator).to(inputs[0].device)
-    losses = []
-    for rows in torch.split(order, batch_rows):
-        optimiser.zero_grad()
-        loss = _loss(network, *(column[rows] for column in inputs))
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        losses.append(loss.detach())
-    return float(torch.stack(losses).mean())
-
-
-def _loss(network: RobotNetwork, normalised: Tensor, robot: Tensor, weights: Tensor) -> Tensor:
-    return binary_cross_entropy_with_logits(network(normalised), robot, weights, reduction="sum") / weights.sum()
-
-
-def _tensors(network: RobotNetwork, sample: Sample, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    normalised = network.normalisation.apply(sample.features)
-    return (
-        torch.from_numpy(normalised).to(device),
-        torch.from_numpy(sample.robot.astype(np.float32)).to(device),
-        torch.from_numpy(sample.weights).to(device),
-    )
-
-
-def _check(sample: Sample, part: str) -> None:
-    """Refuse what cannot teach: no rows, one label only, features that are no numbers."""
-    n, robots = len(sample.robot), int(sample.robot.sum())
-    if n == 0 or robots in (0, n):
-        raise Refused(
-            f"The {part} part has {robots} non-human clicks of {n}; both labels are needed to learn from. "
-            "Take a longer history, and check that purchases are in it."
-        )
-    broken = int((~np.isfinite(sample.features).all(axis=1)).sum())
-    if broken:
-        raise Refused(
-            f"The {part} part has {broken} clicks of {n} with a feature that is not a finite number. "
-            "Nothing was trained; find where they come from, or leave those clicks out."
-        )
+def _loss(network: RobotNetwork, batch: Batch) -> Tensor:
+    """Sum of the weighted losses."""
+    return binary_cross_entropy_with_logits(network(batch.normalised), batch.robot, batch.weights, reduction="sum")

@@ -6,39 +6,41 @@ Without them a network learns when people sleep, who tends to be logged in, and 
     then each label is scaled to half of the total, and the mean weight is 1
 """
 
-from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from contracts.events import Click
+from model.local_time import HOURS_OF_WEEK
 
-HOUR_MS: Final = 3_600_000
-HOURS_OF_WEEK: Final = 168
+CELLS: Final = 2 * HOURS_OF_WEEK
 # No click counts more than this many times the average of its label: a cell of one click proves nothing.
 CAP: Final = 5.0
 
 
-def cells(clicks: Sequence[Click]) -> npt.NDArray[np.int64]:
-    """Cell of each click, (n,) in 0 .. 335: hour of the local week (UTC where the offset is unknown) and logged-in."""
-    local_ms = np.array([click.clicked_at_ms + 60_000 * (click.utc_offset_min or 0) for click in clicks], np.int64)
-    logged_in = np.array([click.logged_in for click in clicks], np.int64)
-    return local_ms // HOUR_MS % HOURS_OF_WEEK * 2 + logged_in
+def cells(hour_of_week: npt.NDArray[Any], logged_in: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Cell of each click, (n,) in 0 .. CELLS - 1: hour of the local week and logged-in."""
+    found: npt.NDArray[np.int64] = 2 * hour_of_week.astype(np.int64) + logged_in
+    return found
 
 
-def sample_weights(
-    cell: npt.NDArray[np.int64], human: npt.NDArray[np.bool_], cap: float = CAP
-) -> npt.NDArray[np.float32]:
-    """Weights (n,) of clicks by their cell and label; the mean is 1 and each label has half of the total.
+def cell_weights(counts: npt.NDArray[np.int64], cap: float = CAP) -> npt.NDArray[np.float32]:
+    """Weight of a click by cell and label, (CELLS, 2), from the number of clicks of each (CELLS, 2).
 
-    Where only one label occurs, it has all of the total.
+    Over all clicks the mean is 1 and each label has half of the total; where only one label occurs, it has all of it.
+    An empty cell has weight 0.
     """
-    weights = np.zeros(len(cell), np.float64)
-    labels = [mask for mask in (human, ~human) if mask.any()]
-    for mask in labels:
-        sizes = np.bincount(cell[mask], minlength=2 * HOURS_OF_WEEK)
-        mean_size = mask.sum() / np.count_nonzero(sizes)
-        weights[mask] = np.minimum(cap, mean_size / sizes[cell[mask]])
-        weights[mask] *= len(cell) / len(labels) / weights[mask].sum()
-    return weights.astype(np.float32)
+    sizes = counts.astype(np.float64)
+    clicks, cells_filled = sizes.sum(axis=0), np.count_nonzero(counts, axis=0)
+    mean_size = clicks / np.maximum(cells_filled, 1)
+    weights = np.where(counts > 0, np.minimum(cap, mean_size / np.maximum(sizes, 1)), 0)
+    total = (weights * sizes).sum(axis=0)
+    labels = np.count_nonzero(clicks)
+    share = np.divide(clicks.sum() / max(labels, 1), total, out=np.zeros(2), where=total > 0)
+    answer: npt.NDArray[np.float32] = (weights * share).astype(np.float32)
+    return answer
+
+
+def equal_weights() -> npt.NDArray[np.float32]:
+    """Every click counts 1, (CELLS, 2): what the weights above are compared with."""
+    return np.ones((CELLS, 2), np.float32)

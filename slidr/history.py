@@ -7,7 +7,7 @@
 In memory are some thousand clicks and the counters of whoever clicked in the last 28 hours.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from contracts.events import Click, Purchase
 from contracts.ports import FloatMatrix
 from features.memory_store import MemoryFeatureStore
 from features.vector import SESSION_CLICKS_1H, feature_matrix
-from model.inputs import TRUTH_SCHEMA
+from model.inputs import TRUTH_SCHEMA, Inputs
 from model.new_folder import new_folder
 from model.release import pass_through
 from model.scorer import PassThroughScorer
@@ -29,9 +29,11 @@ from slidr.parts import Parts
 from streams.judge import Judge
 from streams.outputs import live_decisions
 from traffic.scenario import Scenario
-from traffic.simulate import Simulated, Truth, events, simulate
+from traffic.simulate import Simulated, Truth, events
 
 DAY_MS: Final = 86_400_000
+# Simulated people who buy do so in minutes, ten as a median.
+SIMULATED_MATURITY_MS: Final = 2 * 3_600_000
 FEATURE_LOG: Final = "feature-log"
 PURCHASES: Final = "purchases"
 TRUTH: Final = "truth"
@@ -86,6 +88,11 @@ def write_history(
                 robots += sum(truth.robot for truth in known)
                 on_progress(clicks.rows)
     return HistorySummary(str(folder), clicks.rows, robots, purchases.rows)
+
+
+def history_inputs(folder: Path) -> Inputs:
+    """The files of a history that `write_history` wrote."""
+    return Inputs(*(sorted(map(str, (folder / name).glob("*.parquet"))) for name in (FEATURE_LOG, PURCHASES, TRUTH)))
 
 
 def _chunks(simulated: Iterator[Simulated]) -> Iterator[list[Simulated]]:
@@ -147,49 +154,3 @@ def _truth_rows(truths: Sequence[Truth]) -> Any:
 def _batch(rows: Sequence[tuple[Any, ...]], schema: Any) -> Any:
     columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-class History(NamedTuple):
-    """Clicks in the order of their Kafka timestamps, with features (n, F) float32 of the whole table.
-
-    `kinds` names what really made each click ("human" or a kind of robot), which only a simulation knows.
-    """
-
-    clicks: list[Click]
-    timestamps_ms: list[int]
-    features: FloatMatrix
-    purchases: list[Purchase]
-    kinds: list[str]
-
-
-def simulated_history(
-    seed: int,
-    end_ms: int,
-    days: int,
-    clicks: int,
-    robot_share: float,
-    on_progress: Callable[[int], None] = lambda done: None,
-) -> History:
-    """About `clicks` clicks of the `days` before `end_ms`; `on_progress` hears how many are done.
-
-    The same arguments give the same history.
-    """
-    duration_ms = days * DAY_MS
-    events = simulate(seed, end_ms - duration_ms, duration_ms, clicks * 1000 / duration_ms, robot_share)
-    return _count(events, on_progress)
-
-
-def _count(events: Iterable[Simulated], on_progress: Callable[[int], None]) -> History:
-    store = MemoryFeatureStore(_ENTITY_KEY)
-    answers: list[bytes] = []
-    history = History([], [], feature_matrix(b"", []), [], [])
-    remaining = iter(events)
-    while chunk := list(islice(remaining, _CHUNK)):
-        clicks = [(at_ms, event, truth.kind) for at_ms, event, truth in chunk if isinstance(event, Click) and truth]
-        history.timestamps_ms.extend(at_ms for at_ms, _, _ in clicks)
-        history.clicks.extend(click for _, click, _ in clicks)
-        history.kinds.extend(kind for _, _, kind in clicks)
-        history.purchases.extend(event for _, event, _ in chunk if isinstance(event, Purchase))
-        answers.append(store.count_clicks([click for _, click, _ in clicks]))
-        on_progress(len(history.clicks))
-    return history._replace(features=feature_matrix(b"".join(answers), history.clicks))

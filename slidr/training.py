@@ -1,80 +1,62 @@
-"""From a history to a written release: labels, network, threshold, and a measurement on clicks that taught nothing.
+"""From a history in files to a written release: labels, network, threshold, and a measurement on unseen clicks.
 
-history   |------------- 4/7 -------------|---- 1/7 ----|---- 1/7 ----|---- 1/7 ----|   by time
-           the network learns              and stops     threshold     measured
-purchases  known by the end of validation make labels; later ones only calibrate and measure
+How the history is cut is drawn in `history_parts`. Everything on the way is in files too: a history need not fit into
+memory.
 """
 
 import hashlib
-from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
-from math import isnan
-from typing import Any, Final, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple
 
 from contracts.errors import Refused
-from model.evaluate import (
-    Rate,
-    area_under_curve,
-    certain_share,
-    false_positive_rate,
-    invalidation_rate,
-    threshold_at_fpr,
-)
+from contracts.scored import Scored
+from model.baselines import Contender, baselines, parity_sample
 from model.export import export
-from model.labels import label
+from model.inputs import Inputs
+from model.labels import MATURITY_MS, Terms, known_of, write_labels
 from model.manifest import SLICES, Training
-from model.release import Draft, Release, columns_of, write_release
-from model.scorer import scorer_for
-from model.train import Epoch, Sample, Schedule, learnable_features, train
-from model.weights import cells, sample_weights
+from model.reading import Labelled, open_labelled
+from model.release import Draft, write_release
+from model.scorer import OnnxScorer
+from model.scoring import score_rows
+from model.train import Epoch, Listener, Schedule, Shape, learnable_features, train
 from rules.ruleset import RuleSet
-from slidr.history import History
-from streams.judge import Judge, Judged
-from traffic.robots import HUMAN
+from slidr.history import history_inputs, write_history
+from slidr.history_parts import Parts, split
+from slidr.measured import Measured, check_purchases, measure, threshold_for
+from traffic.scenario import Scenario
 
-_PARTS: Final = 7
-_PART_STARTS: Final = (0, 4, 5, 6, _PARTS)
 _LEAST_CLICKS: Final = 1000
-# Rows on which the exported graph is compared with torch.
-_PARITY_ROWS: Final = 10_000
-# While the threshold is not known: scores end at 1.
-_NEVER: Final = 2.0
-
-BoolVector = npt.NDArray[np.bool_]
 
 
-class Parts(NamedTuple):
-    """The history cut by time: rows of each part."""
+class History(NamedTuple):
+    """Files of clicks and purchases, and the time up to which purchases are known (None: up to the latest one)."""
 
-    training: slice
-    validation: slice
-    calibration: slice
-    test: slice
+    inputs: Inputs
+    as_of_ms: int | None = None
 
 
-@dataclass(frozen=True)
-class Measured:
-    """How a release does on clicks that it was not fitted to.
+class Recipe(NamedTuple):
+    """How to train: the release's rules, the share of purchasing clicks that it may invalidate, and the schedule.
 
-    `invalid_by_kind`: share of clicks invalidated by what made them, and `robot_auc`: how often a robot's click scores
-    above a person's (NaN without one of them); both are known of simulated traffic alone.
+    Clicks younger than `maturity_ms` teach nothing yet. `with_baselines`: what the network has to beat is trained too.
     """
 
-    ivr: Rate
-    fpr: Rate
-    robot_auc: float
-    invalid_by_kind: dict[str, float]
+    rules: RuleSet
+    fpr_budget: float
+    schedule: Schedule
+    created_at_ms: int
+    maturity_ms: int = MATURITY_MS
+    with_baselines: bool = False
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was trained from how many clicks, and how it does on the last part of them."""
+    """What was trained from how many clicks, and how it does on the last part of them; baselines by name, if wanted."""
 
     version: str
     clicks: int
@@ -82,107 +64,136 @@ class Report:
     threshold: float
     fpr_budget: float
     measured: Measured
+    baselines: dict[str, Measured] = field(default_factory=dict)
 
     def metrics(self) -> dict[str, float]:
         """The numbers that the release's manifest keeps."""
-        measured = self.measured
-        return {
-            "ivr": measured.ivr.value,
-            "fpr": measured.fpr.value,
-            "fpr_low": measured.fpr.low,
-            "fpr_high": measured.fpr.high,
-            "fpr_budget": self.fpr_budget,
-            **({} if isnan(measured.robot_auc) else {"robot_auc": measured.robot_auc}),
-            **{f"invalid_{kind}": share for kind, share in measured.invalid_by_kind.items()},
-        }
+        return {**self.measured.metrics(), "fpr_budget": self.fpr_budget}
 
 
-class Recipe(NamedTuple):
-    """How to train: the release's rules, the share of purchasing clicks that it may invalidate, and the schedule."""
+class Watcher(Listener):
+    """Hears how everything gets on; this one only counts epochs."""
 
-    rules: RuleSet
-    fpr_budget: float
-    schedule: Schedule
-    created_at_ms: int
+    epochs = 0
+
+    def labelled(self, done: int, days: int) -> None:
+        """So many days of so many have labels."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch of the network has ended."""
+        self.epochs += 1
 
 
-def train_release(
-    history: History, recipe: Recipe, models_uri: str, on_epoch: Callable[[Epoch], None] = lambda epoch: None
+class _Cut(NamedTuple):
+    """Labelled clicks of each part."""
+
+    training: Labelled
+    validation: Labelled
+    calibration: Labelled
+    test: Labelled
+    learned_clicks: int
+    clicks: int
+
+
+def train_on_simulation(
+    scenario: Scenario,
+    recipe: Recipe,
+    models_uri: str,
+    on_clicks: Callable[[int], None] = lambda clicks: None,
+    watcher: Watcher | None = None,
 ) -> Report:
+    """Write the scenario's history to a temporary folder and train on it, all its purchases known."""
+    with TemporaryDirectory(prefix="slidr-history-") as name:
+        folder = Path(name) / "history"
+        write_history(scenario, recipe.rules, folder, on_clicks)
+        history = History(history_inputs(folder), scenario.period.until_ms + recipe.maturity_ms)
+        return train_release(history, recipe, models_uri, watcher)
+
+
+def train_release(history: History, recipe: Recipe, models_uri: str, watcher: Watcher | None = None) -> Report:
     """Train a network, set one threshold for all slices, measure, and write the release.
 
     The threshold is set where the interval of the false-positive rate ends within the budget.
-    Raises Refused for a history that teaches nothing, or a budget that can't be shown to hold.
+    Raises Refused for a history that teaches nothing, or a budget that can't be shown to hold; BadInput and
+    Misconfigured for files of no use. Then nothing is written.
     """
-    parts = split(history)
-    purchasing = label(history.clicks, history.purchases).purchasing
-    for part in (parts.calibration, parts.test):
-        _check_purchases(purchasing[part])
-    epochs: list[Epoch] = []
+    watcher = watcher or Watcher()
+    known = known_of(history.inputs)
+    as_of_ms = history.as_of_ms or _all_known(known.last_purchase_ms)
+    parts = split(known.first_click_ms, min(known.last_click_ms + 1, as_of_ms - recipe.maturity_ms), recipe.maturity_ms)
+    with TemporaryDirectory(prefix="slidr-labels-") as folder:
+        cut = _label(history.inputs, parts, as_of_ms, recipe, Path(folder), watcher)
+        return _train(cut, parts, recipe, models_uri, bool(history.inputs.truth), watcher)
 
-    def heard(epoch: Epoch) -> None:
-        epochs.append(epoch)
-        on_epoch(epoch)
 
-    candidate = _learn(history, parts, recipe, heard)
-    scorer = scorer_for(candidate)
-    judged = _judge(Judge(candidate, scorer, recipe.rules), history, parts.calibration)
-    threshold = _threshold(judged, purchasing[parts.calibration], recipe.fpr_budget)
-    release = replace(candidate, thresholds=dict.fromkeys(SLICES, threshold))
-    judged = _judge(Judge(release, scorer, recipe.rules), history, parts.test)
-    measured = _measure(judged, np.array(history.kinds[parts.test]), purchasing[parts.test])
-    report = Report(release.version, len(history.clicks), len(epochs), threshold, recipe.fpr_budget, measured)
-    write_release(models_uri, release.version, _draft(release, history, parts, recipe, report))
+def _all_known(last_purchase_ms: int | None) -> int:
+    if last_purchase_ms is None:
+        raise Refused(
+            "The purchases files hold no purchase, so no click would be labelled human. Name the files of the same "
+            "time as the clicks."
+        )
+    return last_purchase_ms + 1
+
+
+def _label(inputs: Inputs, parts: Parts, as_of_ms: int, recipe: Recipe, folder: Path, watcher: Watcher) -> _Cut:
+    """Labels to learn from, by what was known when learning ended, and labels to judge by, by what is known now."""
+    learned, judged = folder / "learned", folder / "judged"
+    terms = Terms(parts.training_ms, parts.learned_ms, parts.calibration_ms, recipe.maturity_ms)
+    first = write_labels(inputs, terms, learned, on_day=watcher.labelled)
+    terms = Terms(parts.calibration_ms, parts.end_ms, as_of_ms, recipe.maturity_ms)
+    second = write_labels(inputs, terms, judged, on_day=watcher.labelled)
+    if (clicks := first.clicks + second.clicks) < _LEAST_CLICKS:
+        raise Refused(
+            f"The history has {clicks} clicks; at least {_LEAST_CLICKS} are needed to train, calibrate and measure on "
+            "different ones. Take a longer one."
+        )
+    to_learn, to_judge = open_labelled(learned), open_labelled(judged)
+    return _Cut(
+        training=to_learn.between(parts.training_ms, parts.validation_ms),
+        validation=to_learn.between(parts.validation_ms, parts.learned_ms),
+        calibration=to_judge.between(parts.calibration_ms, parts.test_ms),
+        test=to_judge.between(parts.test_ms, parts.end_ms),
+        learned_clicks=first.clicks,
+        clicks=clicks,
+    )
+
+
+def _train(cut: _Cut, parts: Parts, recipe: Recipe, models_uri: str, with_kinds: bool, watcher: Watcher) -> Report:
+    feature_ids = learnable_features(parts.training_span_ms)
+    network = train(cut.training, cut.validation, Shape(feature_ids), recipe.schedule, watcher)
+    epochs = watcher.epochs
+    onnx = export(network, parity_sample(cut.validation, feature_ids))
+    candidate = Contender("network", feature_ids, OnnxScorer(onnx))
+    threshold, measured = _judge(candidate, cut, recipe.fpr_budget, with_kinds)
+    report = Report(
+        version=_version(onnx, recipe.created_at_ms),
+        clicks=cut.clicks,
+        epochs=epochs,
+        threshold=threshold,
+        fpr_budget=recipe.fpr_budget,
+        measured=measured,
+        baselines=_baselines(cut, feature_ids, recipe, with_kinds) if recipe.with_baselines else {},
+    )
+    write_release(models_uri, report.version, _draft(onnx, feature_ids, parts, cut, recipe, report))
     return report
 
 
-def split(history: History) -> Parts:
-    """Cut by equal spans of time. Raises Refused for a history too short to cut."""
-    times = history.timestamps_ms
-    if len(times) < _LEAST_CLICKS:
-        raise Refused(
-            f"The history has {len(times)} clicks; at least {_LEAST_CLICKS} are needed to train, calibrate and measure "
-            "on different ones. Take a longer one."
-        )
-    span_ms = times[-1] + 1 - times[0]
-    cuts = [bisect_left(times, times[0] + span_ms * part / _PARTS) for part in _PART_STARTS]
-    return Parts(*(slice(start, end) for start, end in pairwise(cuts)))
+def _judge(contender: Contender, cut: _Cut, fpr_budget: float, with_kinds: bool) -> tuple[float, Measured]:
+    """The threshold that one part of the clicks sets, and what it does to the next."""
+
+    def score(part: Labelled) -> Scored:
+        scored = score_rows(part, contender.scorer, contender.feature_ids, with_kinds)
+        check_purchases(scored)
+        return scored
+
+    threshold = threshold_for(score(cut.calibration), fpr_budget)
+    return threshold, measure(score(cut.test), threshold)
 
 
-def _check_purchases(purchasing: BoolVector) -> None:
-    if not purchasing.any():
-        raise Refused(
-            f"None of {len(purchasing)} clicks in a later part of the history led to a purchase, so the false-positive "
-            "rate cannot be measured. Take a longer history, and check that purchases are in it."
-        )
-
-
-def _learn(history: History, parts: Parts, recipe: Recipe, on_epoch: Callable[[Epoch], None]) -> Release:
-    """A release whose model has learned and whose threshold nothing reaches."""
-    known_ms = history.timestamps_ms[parts.calibration.start]
-    seen = slice(0, parts.validation.stop)
-    human = label(history.clicks[seen], [p for p in history.purchases if p.purchased_at_ms < known_ms]).human
-    cell = cells(history.clicks[seen])
-    feature_ids = learnable_features(history.timestamps_ms[parts.training.stop - 1] - history.timestamps_ms[0])
-    columns = columns_of(feature_ids)
-
-    def sample(part: slice) -> Sample:
-        rows = history.features[part]
-        features = rows if columns is None else rows[:, columns]
-        return Sample(features, ~human[part], sample_weights(cell[part], human[part]))
-
-    validation = sample(parts.validation)
-    network = train(sample(parts.training), validation, feature_ids, recipe.schedule, on_epoch)
-    onnx = export(network, validation.features[:_PARITY_ROWS])
-    return Release(
-        version=_version(onnx, recipe.created_at_ms),
-        feature_ids=feature_ids,
-        columns=columns,
-        thresholds=dict.fromkeys(SLICES, _NEVER),
-        rules_json=recipe.rules.to_json(),
-        onnx=onnx,
-        manifest=None,
-    )
+def _baselines(cut: _Cut, feature_ids: tuple[str, ...], recipe: Recipe, with_kinds: bool) -> dict[str, Measured]:
+    """What the network has to beat, at the same budget on the same clicks."""
+    contenders = baselines(cut.training, cut.validation, feature_ids, recipe.schedule, recipe.fpr_budget)
+    return {each.name: _judge(each, cut, recipe.fpr_budget, with_kinds)[1] for each in contenders}
 
 
 def _version(onnx: bytes, created_at_ms: int) -> str:
@@ -191,43 +202,16 @@ def _version(onnx: bytes, created_at_ms: int) -> str:
     return f"{at:%Y%m%dT%H%M%SZ}-{hashlib.sha256(onnx).hexdigest()[:8]}"
 
 
-def _judge(judge: Judge, history: History, part: slice) -> Judged:
-    return judge.judge(history.clicks[part], history.timestamps_ms[part], history.features[part])
-
-
-def _threshold(judged: Judged, purchasing: BoolVector, fpr_budget: float) -> float:
-    """The lowest threshold of which these clicks show, chance considered, that it keeps to the budget."""
-    allowed = certain_share(fpr_budget, of := int(purchasing.sum()))
-    if allowed < 0:
-        raise Refused(
-            f"{of} purchasing clicks are too few to show that a false-positive budget of {fpr_budget:.2%} holds. "
-            "Take a longer history or raise the budget."
-        )
-    scores, by_rules = np.array(judged.verdicts.score), np.array([bool(rules) for rules in judged.fired])
-    return threshold_at_fpr(scores[purchasing], allowed, by_rules[purchasing])
-
-
-def _measure(judged: Judged, kinds: npt.NDArray[Any], purchasing: BoolVector) -> Measured:
-    invalid = np.array(judged.verdicts.verdict) == "invalid"
-    return Measured(
-        ivr=invalidation_rate(invalid),
-        fpr=false_positive_rate(invalid, purchasing),
-        robot_auc=area_under_curve(np.array(judged.verdicts.score), kinds != HUMAN),
-        invalid_by_kind={kind: float(invalid[kinds == kind].mean()) for kind in sorted(set(kinds.tolist()))},
-    )
-
-
-def _draft(release: Release, history: History, parts: Parts, recipe: Recipe, report: Report) -> Draft:
-    assert release.onnx is not None
+def _draft(onnx: bytes, feature_ids: tuple[str, ...], parts: Parts, cut: _Cut, recipe: Recipe, report: Report) -> Draft:
     return Draft(
-        onnx=release.onnx,
-        rules_json=release.rules_json,
-        thresholds=release.thresholds,
-        feature_ids=release.feature_ids,
+        onnx=onnx,
+        rules_json=recipe.rules.to_json(),
+        thresholds=dict.fromkeys(SLICES, report.threshold),
+        feature_ids=feature_ids,
         training=Training(
-            from_ms=history.timestamps_ms[0],
-            to_ms=history.timestamps_ms[parts.calibration.start],
-            clicks=parts.validation.stop,
+            from_ms=parts.training_ms,
+            to_ms=parts.learned_ms,
+            clicks=cut.learned_clicks,
             seed=recipe.schedule.seed,
         ),
         metrics=report.metrics(),

@@ -1,4 +1,4 @@
-"""Which clicks led to purchases, as events come: what `model.labels.attributed` says of all of them, click by click.
+"""Which clicks led to purchases, as events come: what `model.labels` says of all of them, click by click.
 
 clicks       c1 ------ c2 ---------- c3 ----        of one account, in time order
 purchases                    p1            p2       p1, unnamed, belongs to c2; p2 names c1
@@ -7,6 +7,7 @@ purchasing   {}              {c2}          {c2, c1}
 Keeps one click an account. Pure.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from contracts.events import Click, Purchase
@@ -42,3 +43,14 @@ class Attribution:
         if last is None or purchase.purchased_at_ms - last.at_ms > ATTRIBUTION_MS:
             return None
         return last.click_id
+
+
+def all_attributed(clicks: Sequence[Click], purchases: Sequence[Purchase]) -> set[str]:
+    """Ids of the clicks that led to the purchases; both in any order, clicks of one millisecond as they arrived."""
+    attribution, found = Attribution(), set()
+    waiting = sorted(clicks, key=lambda click: click.clicked_at_ms)[::-1]
+    for purchase in sorted(purchases, key=lambda purchase: purchase.purchased_at_ms):
+        while waiting and waiting[-1].clicked_at_ms <= purchase.purchased_at_ms:
+            attribution.clicked(waiting.pop())
+        found.add(attribution.led_by(purchase))
+    return {click_id for click_id in found if click_id is not None}

@@ -9,8 +9,8 @@ from billing.log import open_consumer, scan, whole_log
 from billing.snapshot import read_all_effective
 from contracts.events import Click, Purchase
 from contracts.topics import Topic
-from model.labels import attributed
 from rules.ruleset import DOUBLE_CLICK
+from slidr.demo.attribution import all_attributed
 
 Event = TypeVar("Event", Click, Purchase)
 
@@ -31,17 +31,17 @@ class LiveClick(NamedTuple):
 def live_clicks(kafka: Mapping[str, Any], live_from_ms: int, kinds: Mapping[str, str]) -> list[LiveClick]:
     """All that were decided; `kinds` names what made each of them."""
     clicks = [click for click in _read(kafka, Topic.CLICKS, Click) if click.clicked_at_ms >= live_from_ms]
-    purchasing = attributed(clicks, _read(kafka, Topic.PURCHASES, Purchase))
+    purchasing = all_attributed(clicks, _read(kafka, Topic.PURCHASES, Purchase))
     decisions = read_all_effective(kafka)
     return [
         LiveClick(
             click.clicked_at_ms,
             kinds[click.click_id],
             decision.verdict == "invalid",
-            i in purchasing,
+            click.click_id in purchasing,
             decision.reason == DOUBLE_CLICK,
         )
-        for i, click in enumerate(clicks)
+        for click in clicks
         if (decision := decisions.get(click.click_id))
     ]
 

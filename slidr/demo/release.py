@@ -5,11 +5,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from model.train import Schedule
+from model.train import Epoch, Schedule
 from rules.ruleset import RuleSet
 from slidr.demo.schedule import HISTORY_ROBOT_SHARE, LIVE_FROM_MS, clicks_per_day
-from slidr.history import DAY_MS, simulated_history
-from slidr.training import Recipe, train_release
+from slidr.history import DAY_MS, SIMULATED_MATURITY_MS, history_scenario
+from slidr.training import Recipe, Watcher, train_on_simulation
 
 FPR_BUDGET = 0.05
 _HISTORY_DAYS = 7
@@ -20,17 +20,22 @@ def train(console: Console, models: Path, seed: int) -> str:
     clicks = round(_HISTORY_DAYS * clicks_per_day(HISTORY_ROBOT_SHARE))
     schedule = Schedule(seed=seed)
     end_ms = LIVE_FROM_MS - DAY_MS
+    scenario = history_scenario(seed, end_ms, _HISTORY_DAYS, clicks, HISTORY_ROBOT_SHARE)
     with Progress(console=console, transient=True) as progress:
         counting = progress.add_task("Counting a week of history", total=clicks)
-        history = simulated_history(
-            seed, end_ms, _HISTORY_DAYS, clicks, HISTORY_ROBOT_SHARE, lambda n: progress.update(counting, completed=n)
-        )
         training = progress.add_task("Training", total=schedule.max_epochs)
-        report = train_release(
-            history,
-            Recipe(RuleSet.default(), FPR_BUDGET, schedule, created_at_ms=end_ms),
+
+        class Bars(Watcher):
+            def epoch(self, epoch: Epoch) -> None:
+                super().epoch(epoch)
+                progress.update(training, completed=self.epochs)
+
+        report = train_on_simulation(
+            scenario,
+            Recipe(RuleSet.default(), FPR_BUDGET, schedule, end_ms, SIMULATED_MATURITY_MS),
             str(models),
-            lambda epoch: progress.update(training, completed=epoch.number),
+            lambda n: progress.update(counting, completed=n),
+            Bars(),
         )
     console.print(f"Release {report.version} is trained on {report.clicks:,} clicks of a simulated week.")
     return report.version

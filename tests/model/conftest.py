@@ -9,7 +9,7 @@ from contracts.features import FEATURE_IDS, FEATURES, NO_GAP
 from contracts.ports import FloatMatrix
 from model.export import export
 from model.network import RobotNetwork
-from model.normalise import fit
+from tests.model.labelled import fitted
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,7 @@ def backward_features(raw_features: Callable[[int, int], FloatMatrix]) -> Callab
 
 @pytest.fixture(scope="session")
 def network(backward_features: Callable[[int, int], FloatMatrix]) -> RobotNetwork:
-    return RobotNetwork(fit(backward_features(500, 1), FEATURE_IDS[::-1], np.ones(500, np.float32)), seed=7)
+    return RobotNetwork(fitted(backward_features(500, 1), FEATURE_IDS[::-1]), seed=7)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The demo's pure parts: what attacks when, and figures while it runs that agree with those at the end."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis import given
@@ -9,9 +8,9 @@ from typer.testing import CliRunner
 
 from contracts.errors import Misconfigured
 from contracts.events import Click, Purchase
-from model.labels import ATTRIBUTION_MS, attributed
+from model.labels import ATTRIBUTION_MS
 from slidr.commands import app
-from slidr.demo.attribution import Attribution
+from slidr.demo.attribution import all_attributed
 from slidr.demo.kinds import DESCRIPTIONS, Caught, hard_sentence
 from slidr.demo.outcome import caught_by_time, live_day
 from slidr.demo.readback import LiveClick
@@ -19,6 +18,7 @@ from slidr.demo.schedule import LIVE_FROM_MS, PLAN, attacks, under_way
 from slidr.demo.tally import Tally
 from slidr.history import DAY_MS
 from tests.builders import START_MS, click, decision, purchase
+from tests.model.label_oracle import attributed
 from traffic.attacks import KINDS_OF_ROBOTS, Attack, check_attacks
 from traffic.columns import Window
 from traffic.robots import KINDS
@@ -63,18 +63,9 @@ def test_clicks_attributed_as_they_come_are_those_attributed_in_hindsight(
 ) -> None:
     clicks, purchases = history
 
-    found = attributed_as_they_come(clicks, purchases)
+    found = all_attributed(clicks, purchases[::-1])
 
     assert found == {clicks[i].click_id for i in attributed(clicks, purchases)}
-
-
-def attributed_as_they_come(clicks: Sequence[Click], purchases: Sequence[Purchase]) -> set[str]:
-    attribution, found, waiting = Attribution(), set(), list(clicks)
-    for bought in purchases:
-        while waiting and waiting[0].clicked_at_ms <= bought.purchased_at_ms:
-            attribution.clicked(waiting.pop(0))
-        found.add(attribution.led_by(bought))
-    return {click_id for click_id in found if click_id is not None}
 
 
 def test_a_purchase_counts_whether_it_comes_before_or_after_the_decision_and_once() -> None:

@@ -1,20 +1,37 @@
 """Robots hide among people: no feature alone tells them apart, and none of either's habits is the other's alone."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
+from contracts.events import Click
 from contracts.features import FEATURE_IDS
+from contracts.ports import FloatMatrix
+from features.memory_store import MemoryFeatureStore
+from features.vector import feature_matrix
 from model.evaluate import area_under_curve
-from slidr.history import History, simulated_history
+from slidr.history import history_scenario
 from traffic.robots import HUMAN, KINDS
+from traffic.simulate import events
 
 END_MS = 1_705_881_600_000  # 2024-01-22, a Monday
 MOST_AUC = 0.9
 
 
+class History(NamedTuple):
+    """Features (n, F) of clicks, and what made them."""
+
+    features: FloatMatrix
+    kinds: list[str]
+
+
 @pytest.fixture(scope="module")
 def history() -> History:
-    return simulated_history(seed=11, end_ms=END_MS, days=7, clicks=30_000, robot_share=0.2)
+    store = MemoryFeatureStore("a key for simulated clicks")
+    traffic = list(events(history_scenario(seed=11, end_ms=END_MS, days=7, clicks=30_000, robot_share=0.2)))
+    clicks = [event for _, event, _ in traffic if isinstance(event, Click)]
+    return History(feature_matrix(store.count_clicks(clicks), clicks), [truth.kind for *_, truth in traffic if truth])
 
 
 @pytest.mark.parametrize("feature", FEATURE_IDS)

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.events import Click, Purchase
-from model.labels import good_customers
 from tests.builders import START_MS
+from tests.model.label_oracle import good_customers
 from traffic.simulate import Simulated, simulate
 
 HOUR_MS = 3_600_000
