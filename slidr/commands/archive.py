@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click.core import ParameterSource
 
 from contracts.errors import Misconfigured, Refused
 from slidr.commands.output import AsJson, print_json
@@ -106,8 +105,8 @@ def verify(as_json: AsJson = False) -> None:
 
 def _refuse_options(context: typer.Context) -> None:
     """Options before a subcommand would do nothing."""
-    given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    if given:
+    sources = filter(None, map(context.get_parameter_source, context.params))
+    if any(source.name == "COMMANDLINE" for source in sources):
         raise Misconfigured(
             f"Options of `slidr archive` do nothing before `{context.invoked_subcommand}`: leave them out, or write "
             "them behind it."
