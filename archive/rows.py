@@ -60,8 +60,24 @@ def rows_of(topic: Topic, partition: int, records: Sequence[Record], hashes: Ent
             events.append((decode(record.value() or b""), record))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             _skip(skips, record, _path(record, error))
-    batches = [_event_batch(topic, partition, events, hashes)] if events else []
+    try:
+        batches = [_event_batch(topic, partition, events, hashes)] if events else []
+    except (pa.ArrowException, OverflowError):  # a number that JSON allows and no column holds
+        return _in_halves(topic, partition, records, hashes)
     return Rows(batches, len(events), skips)
+
+
+def _in_halves(topic: Topic, partition: int, records: Sequence[Record], hashes: EntityHashes) -> Rows:
+    """The same, when there is a record among them that no batch can hold."""
+    if len(records) == 1:
+        skips: list[Skip] = []
+        _skip(skips, records[0], "$")
+        return Rows([], 0, skips)
+    rows = Rows([], 0, [])
+    for half in (records[: len(records) // 2], records[len(records) // 2 :]):
+        part = rows_of(topic, partition, half, hashes)
+        rows = Rows(rows.batches + part.batches, rows.records + part.records, rows.skips + part.skips)
+    return rows
 
 
 _DECODERS: dict[Topic, Callable[[bytes], Any]] = {
@@ -83,7 +99,7 @@ def _event_batch(topic: Topic, partition: int, events: Sequence[tuple[Any, Recor
             values = [partition] * len(events)
         else:
             values = (getattr(event, field.name) for event, _ in events)
-        columns.append(pa.array(values, field.type, len(events)))
+        columns.append(pa.array(list(values), field.type))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
@@ -124,9 +140,10 @@ def _batches(records: Sequence[Record]) -> Rows:
     rows = Rows([], 0, [])
     for record in records:
         try:
-            batch = feature_log.decode(record.value() or b"", dict(record.headers() or []))
+            headers = {name: value or b"" for name, value in record.headers() or []}
+            batch = feature_log.decode(record.value() or b"", headers)
             batch.validate(full=True)
-            _check_times(batch)
+            _check_batch(batch)
         except (BadInput, pa.ArrowException, OSError, ValueError, OverflowError):
             _skip(rows.skips, record, "$")
             continue
@@ -134,11 +151,14 @@ def _batches(records: Sequence[Record]) -> Rows:
     return rows._replace(records=len(rows.batches))
 
 
-def _check_times(batch: Any) -> None:
-    times = batch.column(EVENT_TIMES[Topic.FEATURE_LOG])
+def _check_batch(batch: Any) -> None:
+    """Refuse what Parquet cannot hold, or what belongs to no hour."""
+    times, vectors = batch.column(EVENT_TIMES[Topic.FEATURE_LOG]), batch.column("features")
     bounds = pc.min_max(times).as_py()
     if times.null_count or (len(times) and not EARLIEST_MS <= bounds["min"] <= bounds["max"] <= LATEST_MS):
         raise BadInput("Feature-log message has a click without a time, or with none that can be.")
+    if vectors.null_count or not vectors.type.list_size:
+        raise BadInput("Feature-log message has a click without features.")
 
 
 def _skip(skips: list[Skip], record: Record, path: str) -> None:
