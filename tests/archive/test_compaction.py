@@ -62,6 +62,7 @@ def test_files_that_a_reader_has_the_names_of_stay_for_a_day(place: Place) -> No
     before = place.parquet_files()
 
     compact(place.store(), LATER_MS)
+    started(place.store())
     compact(place.store(), LATER_MS + KEEP_RETIRED_MS - 1)
 
     assert before < place.parquet_files()

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from archive.reader import ArchiveReader
@@ -23,6 +23,7 @@ from tests.builders import START_MS
     times=st.lists(st.integers(0, 5 * HOUR_MS), min_size=1, max_size=12),
     bounds=st.tuples(st.integers(-HOUR_MS, 6 * HOUR_MS), st.integers(-HOUR_MS, 6 * HOUR_MS)),
 )
+@example(times=[4, 5, 8, 9, 10], bounds=(5, 9))
 def test_a_time_range_gives_just_its_rows_and_no_file_without_any(
     tmp_path_factory: pytest.TempPathFactory, times: list[int], bounds: tuple[int, int]
 ) -> None:
