@@ -74,16 +74,20 @@ class Compactor:
         now_ms: int,
         least_files: int = 2,
         rows_per_file: int = ROWS_PER_FILE,
-        on_merged: Callable[[int], None] = lambda files: None,
+        on_merged: Callable[[int, int], None] = lambda done, total: None,
     ) -> int:
-        """Merge what can be merged and delete what was merged long ago; `state` goes along. Number of files merged."""
+        """Merge what can be merged and delete what was merged long ago; `state` goes along. Number of files merged.
+
+        `on_merged` hears (files merged, of all).
+        """
         merged = 0
-        for group in mergeable(state, now_ms, least_files, rows_per_file):
+        groups = mergeable(state, now_ms, least_files, rows_per_file)
+        for group in groups:
             added = self._merge(state, group)
             removed = tuple(file.path for file in group)
             self._append(state, Commit("compact", self._token, now_ms, added=(added,), removed=removed))
             merged += len(group)
-            on_merged(len(group))
+            on_merged(merged, sum(map(len, groups)))
         self._forget(state, now_ms)
         return merged
 

@@ -74,8 +74,8 @@ def run_archiver(
     return ArchiveRun(rows, skipped, files)
 
 
-def compact_archive(settings: Settings, on_merged: Callable[[Topic, int], None] = lambda topic, files: None) -> int:
-    """Merge the files of every closed hour that has several; the number of files that were merged."""
+def compact_archive(settings: Settings, on_merged: Callable[[Topic, int, int], None]) -> int:
+    """Merge the files of every closed hour that has several: their number. `on_merged` hears (topic, done, of all)."""
     store = ArchiveStore(settings.archive_uri)
     merged = 0
     for topic in ARCHIVED:
@@ -119,8 +119,7 @@ def _round(archivers: Sequence[TopicArchiver], seen: Callable[[Progress], None])
         waiting = archiver.read
         progress = _patiently(partial(_step, archiver))
         busy |= progress.flushed is not None or archiver.read != waiting
-        if progress.flushed is not None:
-            seen(progress)
+        seen(progress)
     return busy
 
 

@@ -31,7 +31,7 @@ class FlushRule:
     """When rows that wait are written: there are so many, they are so large, or the first waits for so long."""
 
     rows: int = 100_000
-    bytes: int = 256 * 1024 * 1024
+    bytes: int = 64 * 1024 * 1024
     age_ms: int = 60_000
 
 

@@ -140,7 +140,8 @@ def _compact(as_json: bool) -> None:
     from slidr.settings_source import load_settings
 
     settings = load_settings()
-    merged = compact_archive(settings)
+    with _bars() as bars:
+        merged = compact_archive(settings, bars.show)
     if as_json:
         print_json({"merged_files": merged})
     else:
