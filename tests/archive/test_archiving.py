@@ -14,10 +14,14 @@ import msgspec
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from pydantic import SecretStr
 
 from archive.reader import ArchiveReader
 from contracts.topics import Topic, topic_name
+from slidr import archiving
 from slidr.servers import KafkaServer
+from slidr.settings import Settings
+from streams.archiving import FlushRule
 from streams.topic_admin import TopicAdmin, create_topics
 from tests.archive.doubles import ALWAYS, KEY, FakeRecord, click_record, features_record, purchase_record
 from tests.builders import START_MS, decision
@@ -55,6 +59,14 @@ class Deployment:
                 self.name(topic), record.value(), partition=record.offset() % PARTITIONS, headers=record.headers()
             )
         assert self._producer.flush(30) == 0
+
+    def settings(self) -> Settings:
+        return Settings(
+            kafka_bootstrap_servers=self.config["bootstrap.servers"],
+            topic_prefix=self.prefix,
+            entity_key=SecretStr(KEY),
+            archive_uri=self.uri,
+        )
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "slidr", "archive", *arguments]
@@ -188,6 +200,34 @@ def test_records_that_expired_are_refused_until_the_gap_is_accepted_and_then_on_
     assert f"Offsets 4 to 6 of {deployment.name(Topic.CLICKS)}[0] expired" in told
     assert deployment.archived(Topic.CLICKS, "source_offset") == dict.fromkeys([0, 1, 2, 3, 7, 8, 9], 1)
     assert "Gap: offsets 4 to 6 of clicks[0]" in deployment.archive("status")[1]
+
+
+def test_closed_hours_are_merged_beside_the_writing_and_a_damaged_file_stops_no_writing(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archiving, "COMPACT_EVERY_MS", 0)
+    monkeypatch.setattr(archiving, "LEAST_FILES_TO_MERGE", 2)
+    for first in (0, 10):
+        deployment.send(Topic.CLICKS, map(click_record, range(first, first + 10)))
+        deployment.send(Topic.PURCHASES, map(purchase_record, range(first, first + 10)))
+        deployment.catch_up()
+    damaged = next(Path(deployment.uri).glob("purchases/date=*/hour=*/*.parquet"))
+    damaged.write_bytes(b"")
+    deployment.send(Topic.DECISIONS, [decision_record(0)])
+
+    run = archiving.run_archiver(
+        deployment.settings(),
+        FlushRule(),
+        until_caught_up=True,
+        skip_expired=False,
+        stopped=lambda: False,
+        on_progress=lambda _: None,
+    )
+
+    reader = ArchiveReader(deployment.uri)
+    assert run.rows == 1
+    assert [reader.coverage(topic).files for topic in (Topic.CLICKS, Topic.PURCHASES)] == [1, 2]
+    assert deployment.archived(Topic.CLICKS, "click_id") == {f"click-{n}": 1 for n in range(20)}
 
 
 def test_of_two_archivers_the_first_stops_with_a_sentence(deployment: Deployment, wait_until: WaitUntil) -> None:
