@@ -8,6 +8,7 @@ Must not know: how anything is done.
 import typer
 
 from slidr.commands import (
+    archive,
     audit,
     dead_letters,
     decisions,
@@ -36,6 +37,7 @@ app.command("doctor")(doctor.doctor)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("worker")(worker.worker)
+app.add_typer(archive.app, name="archive")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(import_.app, name="import")
