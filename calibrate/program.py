@@ -46,10 +46,10 @@ class Program(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """FPR of each slice, (S,), and the combined IVR that one unit more of the budget would give."""
+    """FPR of each slice, (S,), and the combined IVR that one unit more of the budget would give (None: no room)."""
 
     fpr: Vector
-    price: float
+    price: float | None
 
 
 def solve(program: Program) -> Solution:
@@ -65,7 +65,7 @@ def solve(program: Program) -> Solution:
     loss = program.h * reach
     steepest, costliest = float(np.abs(slope).max()) or 1.0, float(loss.max()) or 1.0
     if left < _NO_ROOM * costliest:
-        return Solution(np.where(loss > 0, program.lo, program.hi), float("inf"))
+        return Solution(np.where(loss > 0, program.lo, program.hi), None)
     form = _form(len(program.w))
     scaled = _Scaled(slope / steepest, bend / steepest, loss / costliest, left / costliest)
     u, price = form.solve(scaled)

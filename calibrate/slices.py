@@ -51,6 +51,10 @@ class Group(NamedTuple):
         own = len(self.purchasing)
         return own if self.parent is None else own + min(parent_weight, self.parent.worth(parent_weight))
 
+    def own_weight(self, parent_weight: float) -> float:
+        """How much of its FPR is its own clicks': n / (n + m)."""
+        return len(self.purchasing) / max(1.0, self.worth(parent_weight))
+
     def fpr(self, thresholds: Vector, parent_weight: float) -> Vector:
         """FPR at thresholds (m,), leaning on the parent: formula above. (m,)"""
         hits = reaching(self.purchasing, thresholds)
