@@ -56,3 +56,8 @@ def _highest(group: Group, curve: Curve, goals: Goals) -> float:
     """The cap; of a slice that can't lose anybody in this sample, the overall budget, for it may in the next."""
     cap = goals.cap if len(group.purchasing) else min(goals.cap, goals.fpr_budget)
     return max(cap, float(curve.fpr[0]))
+
+
+def curves(scored: Scored, goals: Goals) -> dict[str, Curve]:
+    """The curve of each slice as calibration sees it, to be drawn."""
+    return {name: curve(group, goals) for name, group in groups(scored, goals).items()}
