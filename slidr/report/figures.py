@@ -68,11 +68,10 @@ def scores(name: str, found: Histogram, threshold: float) -> Element:
 
 
 def _bars(shares: Vector, what: str) -> list[Column]:
+    edges = [(i / BINS, (i + 1) / BINS) for i in range(BINS)]
     return [
-        Column(
-            i / BINS, (i + 1) / BINS, (100 * value,), f"{what}: {value:.1%} score {i / BINS:g} to {(i + 1) / BINS:g}"
-        )
-        for i, value in enumerate(shares.tolist())
+        Column(low, high, (100 * value,), f"{what}: {value:.1%} score {low:g} to {high:g}")
+        for (low, high), value in zip(edges, shares.tolist(), strict=True)
     ]
 
 
@@ -92,7 +91,6 @@ def hours(name: str, values: Sequence[float], unit: str) -> Element:
             )  # fmt: skip
     ticks = [node("text", day, x=42, y=19 + _ROW * i, text_anchor="end") for i, day in enumerate(_DAYS)]
     ticks += [node("text", f"{at}", x=50 + _CELL * at, y=18 + _ROW * 7) for at in range(0, 24, 3)]
-    key = node(
-        "text", f"pale {low:.3g} to dark {high:.3g} {unit}", x=50 + _CELL * 24, y=18 + _ROW * 7, text_anchor="end"
-    )
-    return drawing(50 + _CELL * 24, 26 + _ROW * 7, name, *marks, node("g", *ticks, key, class_="axis"))
+    says = f"pale {low:.3g} to dark {high:.3g} {unit}"
+    key = node("text", says, x=50 + _CELL * 24, y=34 + _ROW * 7, text_anchor="end")
+    return drawing(50 + _CELL * 24, 40 + _ROW * 7, name, *marks, node("g", *ticks, key, class_="axis"))

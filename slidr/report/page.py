@@ -63,8 +63,8 @@ def _headline(calibrated: Calibrated) -> str:
     seen = calibrated.held_out.overall
     verdict = "within" if calibrated.held_out.within_budget else "above"
     return (
-        f"Invalidates {percent(seen.ivr.value)} of clicks; loses {percent(seen.fpr.value)} of purchasing ones, {verdict} "
-        f"the budget of {percent(calibrated.goals.fpr_budget)}"
+        f"Invalidates {percent(seen.ivr.value)} of clicks and {percent(seen.fpr.value)} of purchasing ones, "
+        f"{verdict} the budget of {percent(calibrated.goals.fpr_budget)}"
     )
 
 

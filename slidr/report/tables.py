@@ -14,11 +14,11 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Child]], words: int = 1
     """The first `words` columns hold words, the others numbers."""
     classes = ["word" if i < words else "number" for i in range(len(titles))]
     head = node("tr", *(node("th", title, class_=class_) for title, class_ in zip(titles, classes, strict=True)))
-    body = (
-        node("tr", *(node("td", cell, class_=class_) for cell, class_ in zip(row, classes, strict=True)))
-        for row in rows
-    )
-    return node("table", node("thead", head), node("tbody", *body))
+    body = node("tbody")
+    for row in rows:
+        cells = (node("td", cell, class_=class_) for cell, class_ in zip(row, classes, strict=True))
+        body.append(node("tr", *cells))
+    return node("table", node("thead", head), body)
 
 
 def calibration(calibrated: Calibrated) -> Element:
@@ -69,10 +69,10 @@ def _three(achieved: Achieved | None) -> list[Child]:
 
 def recall(found: dict[str, Rate]) -> Element:
     """What share of each kind's clicks is invalid."""
-    rows = (
+    rows: list[list[Child]] = [
         ["people" if kind == "human" else kind, _bar(share), percent(share.value), _ends(share), f"{share.of:,}"]
         for kind, share in found.items()
-    )
+    ]
     return table(("who clicked", "", "invalid", "95 % interval", "clicks"), rows, words=2)
 
 
