@@ -20,7 +20,7 @@ _STYLE: Final = """
 .tiles { grid-template-columns: repeat(4, 1fr); } svg.bar { width: 150px; }
 td, th { padding-right: 8px; } table { font-size: 13px; } ul.notes { font-size: 13.5px; padding-left: 20px; }
 @media (max-width: 700px) { .scroll { overflow-x: auto; } }
-@media print { svg.bar { width: 90px; } .small { grid-template-columns: 1fr 1fr; } }
+@media print { svg.bar { width: 90px; } p.soft { break-after: avoid; } .small { grid-template-columns: 1fr 1fr; } }
 """
 
 
