@@ -10,6 +10,7 @@ import typer
 from slidr.commands import (
     archive,
     audit,
+    calibrate,
     dead_letters,
     decisions,
     demo,
@@ -32,8 +33,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # paragraphs of docstrings are filled to the terminal's width
 )
 app.command("audit")(audit.audit)
+app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("evaluate")(calibrate.evaluate)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("worker")(worker.worker)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from slidr.demo.follow import Sample
 from slidr.demo.kinds import Caught
 from slidr.demo.outcome import AttackOutcome, Outcome
-from slidr.demo.picture.markup import document, node
 from slidr.demo.picture.page import page, write_page
-from slidr.demo.picture.scales import decades, from_zero, label, round_step
 from slidr.demo.picture.story import Story
 from slidr.demo.schedule import attacks
+from slidr.picture.markup import document, node
+from slidr.picture.scales import decades, from_zero, label, round_step
 from traffic.robots import HUMAN, KINDS
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from model.evaluate import rate
+from contracts.rates import rate
 from slidr.demo.kinds import DESCRIPTIONS, Caught, hard_sentence
 from slidr.demo.picture import figures, words
-from slidr.demo.picture.markup import Child, document, node
 from slidr.demo.picture.story import Story
-from slidr.demo.picture.style import CSS
+from slidr.picture.markup import Child, document, node
+from slidr.picture.style import CSS
 from traffic.robots import HUMAN
 
 _BAR = 180

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from slidr.demo.picture.markup import Child, node
-from slidr.demo.picture.scales import Scale, label
+from slidr.picture.markup import Child, node
+from slidr.picture.scales import Scale, label
 
 Point = tuple[float, float]
 HOURS = 24
