@@ -12,12 +12,9 @@ from archive.schemas import schema_of
 from archive.topics import EVENT_TIMES
 from contracts import feature_log
 from contracts.errors import BadInput
-from contracts.events import Click, Decision, Purchase
+from contracts.events import EARLIEST_MS, LATEST_MS, Click, Decision, Purchase
 from contracts.ports import EntityHashes
 from contracts.topics import Topic
-
-# The bounds of `contracts.events.TimeMs`: a batch of the feature log was not checked against them.
-EARLIEST_MS, LATEST_MS = 946_684_800_000, 4_102_444_800_000
 
 
 class Record(Protocol):
@@ -152,7 +149,7 @@ def _batches(records: Sequence[Record]) -> Rows:
 
 
 def _check_batch(batch: Any) -> None:
-    """Refuse what Parquet cannot hold, or what belongs to no hour."""
+    """Refuse what Parquet cannot hold, or what belongs to no hour: unlike events, batches come with times unchecked."""
     times, vectors = batch.column(EVENT_TIMES[Topic.FEATURE_LOG]), batch.column("features")
     bounds = pc.min_max(times).as_py()
     if times.null_count or (len(times) and not EARLIEST_MS <= bounds["min"] <= bounds["max"] <= LATEST_MS):

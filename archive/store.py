@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from pyarrow import fs
 
-from contracts.errors import Misconfigured, Unavailable
+from contracts.errors import Unavailable
+from contracts.files import Place, errors_of, flush, open_place
 
 
 class ArchiveStore:
@@ -23,16 +23,10 @@ class ArchiveStore:
 
     def __init__(self, uri: str, files: Any = None) -> None:
         self.uri = uri
-        self._scheme = ""
-        if files is not None:
-            self.files, self._base = files, uri
-        elif "://" in uri:
-            with self._errors():
-                self.files, base = fs.FileSystem.from_uri(uri)
-            self._base = base.rstrip("/")
-            self._scheme = uri.partition("://")[0]
-        else:
-            self.files, self._base = fs.LocalFileSystem(), str(Path(uri).absolute())
+        self._scheme = uri.partition("://")[0] if files is None and "://" in uri else ""
+        self._place = Place(uri, "archive", "the archive", "SLIDR_ARCHIVE_URI", "s3://bucket/archive")
+        with errors_of(self._place):
+            self.files, self._base = open_place(uri, files)
         self._local = isinstance(self.files, fs.LocalFileSystem)
 
     def inside(self, path: str) -> str:
@@ -46,14 +40,14 @@ class ArchiveStore:
     def read(self, path: str) -> bytes | None:
         """Content of a file; None if there is none."""
         try:
-            with self._errors(), self.files.open_input_file(self.inside(path)) as file:
+            with errors_of(self._place), self.files.open_input_file(self.inside(path)) as file:
                 return bytes(file.read())
         except FileNotFoundError:
             return None
 
     def paths(self, folder: str, *, recursive: bool = False) -> list[str]:
         """Files in a folder, by path; none if there is no such folder."""
-        with self._errors():
+        with errors_of(self._place):
             selector = fs.FileSelector(self.inside(folder), allow_not_found=True, recursive=recursive)
             found = self.files.get_file_info(selector)
         return sorted(info.path[len(self._base) + 1 :] for info in found if info.type is fs.FileType.File)
@@ -64,7 +58,7 @@ class ArchiveStore:
         On a local file system of two that create the same file at once exactly one succeeds. Object stores are not
         asked for that by Arrow: there a second writer is found by reading back what was written.
         """
-        with self._errors():
+        with errors_of(self._place):
             self._make_folder(path)
             if self._local:
                 return _link_new(Path(self.inside(path)), content)
@@ -78,7 +72,7 @@ class ArchiveStore:
     def writing(self, path: str) -> Iterator["Sink"]:
         """Write a file, which gets its name when the block has ended well."""
         hidden = _hidden(path) if self._local else path
-        with self._errors():
+        with errors_of(self._place):
             self._make_folder(path)
             stream = self.files.open_output_stream(self.inside(hidden))
             try:
@@ -86,9 +80,9 @@ class ArchiveStore:
                 yield sink
                 stream.close()
                 if self._local:
-                    _flush(Path(self.inside(hidden)))
+                    flush(Path(self.inside(hidden)))
                     self.files.move(self.inside(hidden), self.inside(path))
-                    _flush(Path(self.inside(path)).parent)
+                    flush(Path(self.inside(path)).parent)
             except BaseException as error:
                 stream.close()
                 self.delete(hidden)
@@ -98,28 +92,11 @@ class ArchiveStore:
 
     def delete(self, path: str) -> None:
         """Delete a file, if it is there."""
-        with self._errors(), suppress(FileNotFoundError):
+        with errors_of(self._place), suppress(FileNotFoundError):
             self.files.delete_file(self.inside(path))
 
     def _make_folder(self, path: str) -> None:
         self.files.create_dir(self.inside(path).rpartition("/")[0], recursive=True)
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Say which store failed, and whether waiting helps."""
-        try:
-            yield
-        except FileNotFoundError:
-            raise
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise Misconfigured(
-                f"{self.uri!r} is no place for the archive: {error}. "
-                "Expected in SLIDR_ARCHIVE_URI: a path, or a URI such as s3://bucket/archive."
-            ) from error
-        except (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError) as error:
-            raise Misconfigured(f"The archive {self.uri} cannot be used: {error}.") from error
-        except OSError as error:
-            raise Unavailable(f"The archive {self.uri} does not answer: {error}. Nothing was changed.") from error
 
 
 class Sink:
@@ -169,20 +146,12 @@ def _link_new(path: Path, content: bytes) -> bool:
     """A link is made in one step and never over a file that exists."""
     draft = Path(_hidden(str(path)))
     draft.write_bytes(content)
-    _flush(draft)
+    flush(draft)
     try:
         os.link(draft, path)
     except (FileExistsError, FileNotFoundError):  # there is one; or a newer archiver has swept our draft away
         return False
     finally:
         draft.unlink(missing_ok=True)
-    _flush(path.parent)
+    flush(path.parent)
     return True
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from contracts.errors import Misconfigured
-from contracts.topics import HOUR_MS, Topic
+from contracts.topics import Topic
 
 EVENT_TIMES: Final[dict[Topic, str]] = {
     Topic.CLICKS: "clicked_at_ms",
@@ -19,8 +19,3 @@ def archived_topic(name: str) -> Topic:
     if name not in set(ARCHIVED):
         raise Misconfigured(f"Topic {name!r} is not archived. Archived are: {', '.join(ARCHIVED)}.")
     return Topic(name)
-
-
-def hour_of(at_ms: int) -> int:
-    """Start of the hour (UTC), in milliseconds."""
-    return at_ms // HOUR_MS * HOUR_MS

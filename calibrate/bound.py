@@ -16,10 +16,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from calibrate.goals import DAY_MS
 from contracts.rates import one_sided_z, wilson
+from contracts.topics import DAY_MS, HOUR_MS
 
-_HOUR_MS: Final = 3_600_000
 _DAYS_AS_BLOCKS: Final = 8
 _LEAST_BLOCKS: Final = 6
 # Of too few blocks none can be estimated; hours of simulated history showed 1.3 to 1.6.
@@ -41,8 +40,8 @@ def upper_bound(
     if n == 0:
         return 1.0
     share = min(1.0, (float(lost.sum()) + spared) / n)
-    days = (int(clicked_at_ms.max()) - int(clicked_at_ms.min()) + _HOUR_MS) / DAY_MS
-    effect, blocks = design_effect(lost, clicked_at_ms // (DAY_MS if days >= _DAYS_AS_BLOCKS else _HOUR_MS))
+    days = (int(clicked_at_ms.max()) - int(clicked_at_ms.min()) + HOUR_MS) / DAY_MS
+    effect, blocks = design_effect(lost, clicked_at_ms // (DAY_MS if days >= _DAYS_AS_BLOCKS else HOUR_MS))
     z = one_sided_z(confidence, max(_LEAST_BLOCKS, blocks) - 1)
     return min(1.0, wilson(share, n / effect / (1 + days / horizon_days), z))
 

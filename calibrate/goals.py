@@ -1,13 +1,10 @@
 """What calibration is asked for: budget, floors, and how careful to be."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from msgspec import Struct, field
 
 from contracts.errors import Misconfigured
-
-DAY_MS: Final = 86_400_000
 
 
 class Goals(Struct, frozen=True, kw_only=True):

@@ -1,10 +1,12 @@
 """Scored clicks, column by column: what evaluation measures and calibration sets thresholds on."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+HOURS_OF_WEEK: Final = 168
 
 
 class Scored(NamedTuple):

@@ -13,9 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.rates import Rate, rate
-from contracts.scored import Scored
-
-HOURS_OF_WEEK = 168
+from contracts.scored import HOURS_OF_WEEK, Scored
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.events import Click
+from contracts.scored import HOURS_OF_WEEK
 
 HOUR_MS: Final = 3_600_000
-HOURS_OF_WEEK: Final = 168
 # No click counts more than this many times the average of its label: a cell of one click proves nothing.
 CAP: Final = 5.0
 

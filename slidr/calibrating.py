@@ -13,6 +13,7 @@ from calibrate.goals import Goals
 from calibrate.measure import remeasure
 from calibrate.result import Calibrated
 from contracts.errors import Misconfigured, Refused
+from contracts.files import refuse_used
 from contracts.scored import Scored
 from model.manifest import CALIBRATION, SLICES
 from slidr.report.material import material
@@ -38,12 +39,6 @@ def split_by_time(scored: Scored) -> tuple[Scored, Scored]:
     if not early.any():
         raise Refused("All clicks are of one moment, so that none is held out. Take a longer time.")
     return scored.rows(early), scored.rows(~early)
-
-
-def refuse_used(folder: Path) -> None:
-    """Raises Refused for a folder that has something in it."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise Refused(f"{folder} is not an empty folder, and nothing is overwritten. Name a new one or empty it.")
 
 
 def write_result(folder: Path, calibrated: Calibrated, scored: Scored, held_out: Scored) -> None:

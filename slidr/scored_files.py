@@ -10,7 +10,6 @@ clicked_at_ms        int64
 kind                 string      what really made the click; only of simulated traffic
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +21,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from contracts.errors import BadInput, Misconfigured
-from contracts.scored import Scored
+from contracts.files import written_whole
+from contracts.scored import HOURS_OF_WEEK, Scored
 
 _COLUMNS: Final[dict[str, tuple[Any, Any]]] = {
     "score": (pa.float64(), np.float64),
@@ -32,7 +32,6 @@ _COLUMNS: Final[dict[str, tuple[Any, Any]]] = {
     "hour_of_week": (pa.int16(), np.int16),
     "clicked_at_ms": (pa.int64(), np.int64),
 }
-_HOURS_OF_WEEK: Final = 168
 
 
 def read_scored(path: Path, slices: Sequence[str]) -> Scored:
@@ -42,7 +41,7 @@ def read_scored(path: Path, slices: Sequence[str]) -> Scored:
     """
     table = pa.concat_tables([_read(file) for file in _files(path)], promote_options="permissive")
     columns = {name: _column(table, name, path) for name in _COLUMNS}
-    wrong = (columns["hour_of_week"] < 0) | (columns["hour_of_week"] >= _HOURS_OF_WEEK)
+    wrong = (columns["hour_of_week"] < 0) | (columns["hour_of_week"] >= HOURS_OF_WEEK)
     if wrong.any():
         found = columns["hour_of_week"][wrong][0]
         raise BadInput(f"{path}: an hour_of_week is {found}; expected 0 (Monday 0:00) to 167.", "hour_of_week")
@@ -62,12 +61,8 @@ def write_scored(path: Path, scored: Scored) -> None:
     columns["slice"] = _named(scored.slices, scored.slice_index)
     if scored.kinds is not None and scored.kind_index is not None:
         columns["kind"] = _named(scored.kinds, scored.kind_index)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with written_whole(path) as draft:
         pq.write_table(pa.table(columns), draft)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _named(names: tuple[str, ...], index: npt.NDArray[np.int16]) -> Any:

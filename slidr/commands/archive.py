@@ -1,6 +1,5 @@
 """`slidr archive`: what happened, kept as Parquet."""
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contracts.errors import Misconfigured, Refused
-from slidr.commands.output import AsJson, print_json
+from slidr.commands.output import AsJson, print_json, progress_bars
+from slidr.commands.signals import received_signals
 
 if TYPE_CHECKING:
     from archive.reader import Coverage
@@ -32,7 +32,6 @@ SkipExpired = Annotated[
 ]
 FlushRows = Annotated[int, typer.Option(min=1, help="Write when so many rows of a topic wait in memory.")]
 FlushS = Annotated[float, typer.Option(min=0.001, help="Write when a row has waited for so many seconds.")]
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @app.callback(invoke_without_command=True)
@@ -120,7 +119,7 @@ def _archive(until_caught_up: bool, skip_expired: bool, flush_rows: int, flush_s
 
     settings = load_settings(need=["kafka_bootstrap_servers", "entity_key"])
     rule = FlushRule(rows=flush_rows, age_ms=round(1000 * flush_s))
-    with _signals() as received, _bars() if until_caught_up else _lines() as shown:
+    with received_signals() as received, _bars() if until_caught_up else _lines() as shown:
         done = run_archiver(
             settings,
             rule,
@@ -192,26 +191,8 @@ def _lines() -> Iterator[_Lines]:
 
 @contextmanager
 def _bars() -> Iterator[_Bars]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=2) as progress:
+    with progress_bars(width=12, per_s=2) as progress:
         yield _Bars(progress)
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Signals received instead of what they would do: what was read is still written."""
-    received: list[int] = []
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in before:
-        signal.signal(number, lambda number, _: received.append(number))
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _print_topics(topics: list["Coverage"]) -> None:

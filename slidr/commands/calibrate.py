@@ -60,8 +60,9 @@ def calibrate(
     Example: slidr calibrate scored.parquet --out calibration --fpr-budget 0.03 --coverage-floor 0.5
     """
     from calibrate.goals import Goals
+    from contracts.files import refuse_used
     from model.manifest import SLICES
-    from slidr.calibrating import PARENTS, calibrate_and_test, refuse_used, split_by_time, write_result
+    from slidr.calibrating import PARENTS, calibrate_and_test, split_by_time, write_result
     from slidr.scored_files import read_scored
 
     every, single = _floors(coverage_floor or [])

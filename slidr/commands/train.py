@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contracts.errors import BadInput, Misconfigured
-from slidr.commands.output import AsJson, print_json
+from slidr.commands.output import AsJson, print_json, progress_bars
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -52,7 +52,7 @@ def train(
     models_uri = load_settings().models_uri
     rule_set = RuleSet.default() if rules is None else _read_rules(rules)
     now_ms = time.time_ns() // 1_000_000
-    with _progress() as progress:
+    with progress_bars(width=14) as progress:
         counting = progress.add_task("History", total=clicks)
         history = simulated_history(
             seed,
@@ -93,19 +93,6 @@ def _read_rules(path: Path) -> "RuleSet":
         raise Misconfigured(f"The rule lists {path} cannot be read: {error.strerror}.") from error
     except BadInput as error:
         raise Misconfigured(f"{path}: {error}") from error
-
-
-def _progress() -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description:<14}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
 
 
 def _print(report: "Report", models_uri: str) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from calibrate.result import Calibrated
-from slidr.picture.markup import Child, document, node
+from slidr.picture.markup import Child, node, page
 from slidr.picture.style import CSS
 from slidr.report import figures, tables
 from slidr.report.material import Material
@@ -26,14 +26,7 @@ td, th { padding-right: 8px; } table { font-size: 13px; } ul.notes { font-size: 
 
 def report_html(material: Material) -> str:
     """HTML that is also well-formed XML and needs nothing from anywhere else."""
-    head = node(
-        "head",
-        node("meta", charset="utf-8"),
-        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        node("title", "SLIDR: calibration"),
-        node("style", CSS + _STYLE),
-    )
-    return document(node("html", head, node("body", *_body(material)), lang="en"))
+    return page("SLIDR: calibration", CSS + _STYLE, _body(material))
 
 
 def _body(material: Material) -> Iterable[Child]:

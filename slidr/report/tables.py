@@ -5,9 +5,8 @@ from xml.etree.ElementTree import Element
 
 from calibrate.result import Achieved, Calibrated, Share
 from contracts.rates import Rate
+from slidr.picture.charts import share_bar
 from slidr.picture.markup import Child, node
-
-_BAR = 180
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[Child]], words: int = 1) -> Element:
@@ -70,20 +69,16 @@ def _three(achieved: Achieved | None) -> list[Child]:
 def recall(found: dict[str, Rate]) -> Element:
     """What share of each kind's clicks is invalid."""
     rows: list[list[Child]] = [
-        ["people" if kind == "human" else kind, _bar(share), percent(share.value), _ends(share), f"{share.of:,}"]
+        [
+            "people" if kind == "human" else kind,
+            share_bar(share.value, share.low, share.high),
+            percent(share.value),
+            _ends(share),
+            f"{share.of:,}",
+        ]
         for kind, share in found.items()
     ]
     return table(("who clicked", "", "invalid", "95 % interval", "clicks"), rows, words=2)
-
-
-def _bar(share: Rate) -> Element:
-    return node(
-        "svg",
-        node("rect", width=_BAR, height=12, class_="whole"),
-        node("rect", width=_BAR * share.value, height=12, class_="invalid"),
-        node("line", x1=_BAR * share.low, x2=_BAR * share.high, y1=6, y2=6, class_="limit"),
-        viewBox=f"0 0 {_BAR} 12", role="img", aria_label=f"{share.value:.1%}", class_="bar",
-    )  # fmt: skip
 
 
 def percent(value: float | None) -> str:
