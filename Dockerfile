@@ -1,4 +1,4 @@
-# The worker and the command `slidr`; no trainer, no embedded servers. `docker build -t slidr .`
+# The worker, the archiver and the command `slidr`; no trainer, no embedded servers. `docker build -t slidr .`
 FROM python:3.11-slim
 
 WORKDIR /opt/slidr
@@ -8,7 +8,7 @@ COPY . ./
 # The locked file holds every extra: here it only says which versions to take.
 RUN uv pip install --system --no-cache --constraint requirements.txt ".[worker]"
 
-RUN useradd --uid 1000 slidr
+RUN useradd --uid 1000 slidr && mkdir -p /var/lib/slidr/archive && chown slidr /var/lib/slidr/archive
 USER slidr
 WORKDIR /home/slidr
 ENTRYPOINT ["slidr"]

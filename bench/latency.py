@@ -21,6 +21,7 @@ from bench.deployment import Deployment, MeasuredWorker
 from bench.process import Child, raise_priority
 from bench.progress import step
 from bench.quantiles import Quantiles, quantiles
+from bench.tail import tail
 from bench.watch import Spent, Watch, spent
 from contracts.topics import Topic
 from streams.delivery import DELIVERY_CONFIG
@@ -103,6 +104,7 @@ def measure_worker(place: Deployment, load: Load, shown: Progress) -> dict[str, 
     return {
         "in_worker": _kept(worker, Name.IN_WORKER, arrivals.warm_s),
         "feature_store": _kept(worker, Name.STORE, arrivals.warm_s),
+        "tail": _tail(worker, arrivals.warm_s),
         **_told(arrivals),
         "records_per_take": round(records / max(takes, 1.0), 1),
         "records_per_chunk": round(records / max(chunks, 1.0), 1),
@@ -114,6 +116,11 @@ def _kept(worker: MeasuredWorker, name: Name, warm_s: float) -> Quantiles:
     seen = np.load(worker.latencies)[name.value]
     seen = seen[seen[:, 0] > warm_s]
     return quantiles(seen[:, 1], seen[:, 2])
+
+
+def _tail(worker: MeasuredWorker, warm_s: float) -> dict[str, Any]:
+    rows = np.load(worker.latencies)["tail"]
+    return tail(rows[rows[:, 1] > warm_s])._asdict()
 
 
 def _told(arrivals: Arrivals) -> dict[str, Any]:

@@ -4,12 +4,14 @@ The limits stand in the types, so that `msgspec` refuses a bad record with the p
 micros (millionths) of `currency`. The JSON Schemas in `contracts/schemas/` are generated from this file.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
 # 2000-01-01 to 2100-01-01: outside it a time is a unit mistake (seconds, microseconds), not a time.
-TimeMs = Annotated[int, Meta(ge=946_684_800_000, le=4_102_444_800_000)]
+EARLIEST_MS: Final = 946_684_800_000
+LATEST_MS: Final = 4_102_444_800_000
+TimeMs = Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)]
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
 Text = Annotated[str, Meta(max_length=2048)]
 Micros = Annotated[int, Meta(ge=0, le=10**15)]

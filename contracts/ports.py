@@ -1,4 +1,4 @@
-"""The ports of the decision path: what it needs, named for the need. Adapters are named for the technology.
+"""The ports of decision path and archive: what they need, named for the need. Adapters are named for the technology.
 
 Timeline of one source partition, as the feature store sees it:
 
@@ -87,6 +87,27 @@ class FeatureStore(Protocol):
 
     async def close(self) -> None:
         """Give back the connection."""
+        ...
+
+
+class EntityHashes(Protocol):
+    """Names of users, sessions and addresses that tell nothing without the key: keyed hashes of 16 bytes."""
+
+    @property
+    def key_id(self) -> str:
+        """Tells keys apart; says nothing of the key. Hashes of different keys cannot be compared."""
+        ...
+
+    def user(self, user_id: str) -> bytes:
+        """Hash of a user."""
+        ...
+
+    def session(self, session_id: str) -> bytes:
+        """Hash of a session."""
+        ...
+
+    def ip(self, ip: str) -> bytes:
+        """Hash of an IP address."""
         ...
 
 

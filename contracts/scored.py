@@ -1,9 +1,12 @@
 """Scored clicks, column by column: what evaluation measures and calibration sets thresholds on."""
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+HOURS_OF_WEEK: Final = 168
 
 
 class Scored(NamedTuple):
@@ -32,3 +35,12 @@ class Scored(NamedTuple):
             name: column[chosen] for name, column in self._asdict().items() if isinstance(column, np.ndarray)
         }
         return self._replace(**columns)
+
+    def invalid(self, thresholds: Mapping[str, float]) -> npt.NDArray[np.bool_]:
+        """Which clicks are invalid, (n,): a rule says so, or the written score reaches its slice's threshold."""
+        by_slice = np.array([thresholds[name] for name in self.slices], np.float64)
+        return self.by_rules | (self.score >= by_slice[self.slice_index])
+
+    def busy(self, busy_over: float) -> npt.NDArray[np.bool_]:
+        """Which clicks count for robotic coverage, (n,): their session has more than `busy_over` ad clicks in 1 h."""
+        return self.session_clicks_1h > busy_over

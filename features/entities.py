@@ -13,6 +13,7 @@ from contracts.errors import Misconfigured
 from contracts.events import Click
 
 DIGEST_BYTES = 16
+KEY_ID_BYTES = 4
 KEY_LENGTH_LEAST = 16
 # Digests kept per kind of entity, some 60 MB in all at worst: the few busy ones are what a cache is for.
 CACHED = 32_768
@@ -42,6 +43,8 @@ class EntityHasher:
         key = blake2b(entity_key.encode()).digest()
         self._user, self._session, self._campaign, self._ip = (_named(key, kind) for kind in (b"u", b"s", b"c", b"i"))
         self._ip_ua = _paired(key, b"a")
+        # Tells keys apart; as a keyed digest of no name it says nothing of the key.
+        self.key_id = blake2b(b"k", digest_size=KEY_ID_BYTES, key=key).hexdigest()
 
     def visit(self, click: Click) -> Visit:
         """The click's time and digests."""
@@ -62,12 +65,16 @@ class EntityHasher:
         return [self.visit(click) for click in clicks]
 
     def user(self, user_id: str) -> bytes:
-        """Digest of a user, 16 bytes: the account of this user's clicks."""
+        """Digest of a user, 16 bytes: the account's, where the user is known."""
         return self._user(user_id)
 
     def session(self, session_id: str) -> bytes:
-        """Digest of a session, 16 bytes: the account of its clicks without a user."""
+        """Digest of a session, 16 bytes: the account's, where no user is known."""
         return self._session(session_id)
+
+    def ip(self, ip: str) -> bytes:
+        """Digest of an IP address as it was written, 16 bytes."""
+        return self._ip(ip)
 
     def account(self, click: Click) -> bytes:
         """Digest of the click's account, 16 bytes: the name under which logs may mention it."""

@@ -4,43 +4,14 @@ IVR   invalidation rate: share of clicks invalidated
 FPR   false-positive rate: share of *purchasing* clicks invalidated
 """
 
-from dataclasses import dataclass
 from math import floor, sqrt
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from contracts.errors import Refused
+from contracts.rates import Z95, Rate, rate
 from model.decide import SCORE_DECIMALS, SCORE_STEP
-
-# Two-sided 95 % of the normal distribution.
-Z95: Final = 1.959964
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A share with its 95 % interval (Wilson), and the numbers behind it."""
-
-    value: float
-    low: float
-    high: float
-    hits: int
-    of: int
-
-
-def rate(hits: int, of: int) -> Rate:
-    """Wilson's score interval of hits/of (E. B. Wilson 1927); of 0 the rate is NaN and the interval everything.
-
-    centre ± half = (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)
-    """
-    if of == 0:
-        return Rate(float("nan"), 0.0, 1.0, hits, of)
-    p, z2 = hits / of, Z95 * Z95
-    centre = p + z2 / (2 * of)
-    half = Z95 * sqrt(p * (1 - p) / of + z2 / (4 * of * of))
-    low, high = (centre - half) / (1 + z2 / of), (centre + half) / (1 + z2 / of)
-    return Rate(p, max(0.0, min(low, p)), min(1.0, max(high, p)), hits, of)
 
 
 def invalidation_rate(invalid: npt.NDArray[np.bool_]) -> Rate:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.features import HOUR_MS, MINUTE_MS
+from contracts.scored import HOURS_OF_WEEK
 
-HOURS_OF_WEEK: Final = 168
 _WEEK_MS: Final = HOURS_OF_WEEK * HOUR_MS
 _FIRST_MONDAY_MS: Final = 4 * 24 * HOUR_MS  # 5 January 1970
 

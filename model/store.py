@@ -1,17 +1,15 @@
 """The folder of releases, over any Arrow file system: `<models>/<version>/<file>`, written whole or not at all."""
 
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
 from pyarrow import fs
 
-from contracts.errors import Misconfigured, Refused, Unavailable
+from contracts.errors import Misconfigured, Refused
+from contracts.files import Place, errors_of, flush, open_place
 from model.manifest import FILES, MANIFEST, check_version
 
 _SHOWN: Final = 10
@@ -27,18 +25,13 @@ class ModelStore:
 
     def __init__(self, uri: str, files: Any = None) -> None:
         self._uri = uri
-        if files is not None:
-            self._files, self._base = files, uri
-        elif "://" in uri:
-            with self._errors():
-                self._files, base = fs.FileSystem.from_uri(uri)
-                self._base = base.rstrip("/")
-        else:
-            self._files, self._base = fs.LocalFileSystem(), str(Path(uri).absolute())
+        self._place = Place(uri, "model store", "releases", "SLIDR_MODELS_URI", "s3://bucket/models")
+        with errors_of(self._place):
+            self._files, self._base = open_place(uri, files)
 
     def versions(self) -> list[str]:
         """Versions with a manifest, in the order of their names."""
-        with self._errors():
+        with errors_of(self._place):
             found = self._files.get_file_info(fs.FileSelector(self._base, allow_not_found=True, recursive=True))
         folders = [info.path.split("/")[-2] for info in found if info.base_name == MANIFEST]
         return sorted(folder for folder in folders if not folder.startswith("."))  # a dot: still being written
@@ -47,7 +40,7 @@ class ModelStore:
         """Content of one file of a release. Raises Misconfigured if it is missing."""
         check_version(version)
         try:
-            with self._errors(), self._files.open_input_file(f"{self._base}/{version}/{name}") as file:
+            with errors_of(self._place), self._files.open_input_file(f"{self._base}/{version}/{name}") as file:
                 return bytes(file.read())
         except FileNotFoundError as error:
             there = ", ".join([*self.versions()[-_SHOWN:], "pass-through"])
@@ -58,7 +51,7 @@ class ModelStore:
     def write(self, version: str, contents: Mapping[str, bytes]) -> None:
         """Write a release; readers see all of it or nothing. Raises Refused if the version exists."""
         check_version(version)
-        with self._errors():
+        with errors_of(self._place):
             if self._files.get_file_info(f"{self._base}/{version}/{MANIFEST}").type is not fs.FileType.NotFound:
                 raise self._exists(version)
             if isinstance(self._files, fs.LocalFileSystem):
@@ -75,13 +68,13 @@ class ModelStore:
             draft.chmod(0o755)  # mkdtemp lets nobody else in, and workers may run as another user
             for name, content in contents.items():
                 (draft / name).write_bytes(content)
-                _flush(draft / name)
-            _flush(draft)
+                flush(draft / name)
+            flush(draft)
             try:
                 draft.rename(models / version)
             except OSError as error:  # somebody else's folder of that name is there, and not empty
                 raise self._exists(version) from error
-            _flush(models)
+            flush(models)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
@@ -96,28 +89,3 @@ class ModelStore:
         return Refused(
             f"{self._uri} has a release {version!r} already, and releases never change. Write it under a new version."
         )
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Say which store failed, and whether waiting helps."""
-        try:
-            yield
-        except FileNotFoundError:
-            raise
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise Misconfigured(
-                f"{self._uri!r} is no place for releases: {error}. "
-                "Expected in SLIDR_MODELS_URI: a path, or a URI such as s3://bucket/models."
-            ) from error
-        except (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError) as error:
-            raise Misconfigured(f"The model store {self._uri} cannot be used: {error}.") from error
-        except OSError as error:
-            raise Unavailable(f"The model store {self._uri} does not answer: {error}. Nothing was changed.") from error
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from model.local_time import HOURS_OF_WEEK
+from contracts.scored import HOURS_OF_WEEK
 
 CELLS: Final = 2 * HOURS_OF_WEEK
 # No click counts more than this many times the average of its label: a cell of one click proves nothing.

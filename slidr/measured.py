@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.errors import Refused
+from contracts.rates import Rate
 from contracts.scored import Scored
 from model.evaluate import (
-    Rate,
     area_under_curve,
     certain_share,
     false_positive_rate,

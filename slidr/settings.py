@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, Sec
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 DEFAULT_MODELS_URI = ".slidr/models"
+DEFAULT_ARCHIVE_URI = ".slidr/archive"
 # Those of Apache Arrow.
 FILE_SYSTEMS = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs")
 ClientKind = Literal["admin", "consumer", "producer"]
@@ -107,6 +108,11 @@ class Settings(BaseSettings):
         default=DEFAULT_MODELS_URI,
         description="the folder of the releases, a path or a URI",
         examples=["s3://bucket/models"],
+    )
+    archive_uri: Annotated[str, AfterValidator(_place)] = Field(
+        default=DEFAULT_ARCHIVE_URI,
+        description="the folder of the archive, a path or a URI",
+        examples=["s3://bucket/archive"],
     )
     entity_key: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(
         default=None,

@@ -1,13 +1,12 @@
 """Runs one worker in this process until SIGTERM or SIGINT: then it drains, commits and leaves the group."""
 
 import asyncio
-import logging
 import signal
-import sys
 
 import structlog
 import uvloop
 
+from slidr.logs import log_to_stderr
 from slidr.settings import Settings
 from slidr.wiring import build_worker
 
@@ -17,7 +16,7 @@ NEEDED_SETTINGS = ("kafka_bootstrap_servers", "redis_url", "entity_key")
 
 def run_worker(settings: Settings, *, skip_expired: bool = False) -> None:
     """Return after a graceful end; raise the SlidrError that ended it otherwise."""
-    _log_to_stderr()
+    log_to_stderr()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, skip_expired))
 
@@ -31,17 +30,3 @@ async def _run(settings: Settings, skip_expired: bool) -> None:
     address = f"http://{settings.http_host}"
     await worker.run(lambda port: log.info("worker up", worker_id=settings.worker_id, health=f"{address}:{port}"))
     log.info("worker stopped", worker_id=settings.worker_id)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    terminal = sys.stderr.isatty()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
 
-from contracts.errors import Misconfigured, Refused
+from contracts.errors import Misconfigured
+from contracts.files import refuse_used
 from traffic.blocks import Block, blocks
 from traffic.robots import HUMAN, KINDS
 from traffic.scenario import Scenario
@@ -52,7 +53,7 @@ def write_parquet(
     """
     scenario.check()
     began_s = time.monotonic()
-    _refuse_used(folder)
+    refuse_used(folder)
     try:
         with _Files(folder) as files:
             robot_clicks = _write(scenario, files, on_written)
@@ -61,11 +62,6 @@ def write_parquet(
         raise Misconfigured(f"The traffic cannot be written to {folder}: {error.strerror or error}.") from error
     seconds = round(time.monotonic() - began_s, 3)
     return ParquetSummary(str(folder), files.rows["clicks"], robot_clicks, files.rows["purchases"], seconds)
-
-
-def _refuse_used(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise Refused(f"{folder} is not an empty folder, and nothing is overwritten. Name a new one or empty it.")
 
 
 def _write(scenario: Scenario, files: "_Files", on_written: Callable[[int], None]) -> int:

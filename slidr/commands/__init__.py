@@ -8,7 +8,9 @@ Must not know: how anything is done.
 import typer
 
 from slidr.commands import (
+    archive,
     audit,
+    calibrate,
     dead_letters,
     decisions,
     demo,
@@ -31,11 +33,14 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # paragraphs of docstrings are filled to the terminal's width
 )
 app.command("audit")(audit.audit)
+app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("evaluate")(calibrate.evaluate)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("worker")(worker.worker)
+app.add_typer(archive.app, name="archive")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(import_.app, name="import")

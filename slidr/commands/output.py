@@ -1,9 +1,12 @@
 """What commands print: sentences for people, one JSON object for scripts."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -11,3 +14,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 def print_json(value: Any) -> None:
     """One line of JSON on stdout."""
     typer.echo(msgspec.json.encode(value).decode())
+
+
+def progress_bars(width: int = 0, per_s: float = 10) -> "Progress":
+    """Bars on stderr, each with its count and when it will end; drawn `per_s` times a second, names `width` wide."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    name = TextColumn(f"{{task.description:<{width}}}")
+    columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), refresh_per_second=per_s)

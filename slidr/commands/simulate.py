@@ -1,20 +1,16 @@
 """`slidr simulate`: simulated traffic, as it happens or into Parquet files."""
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from contracts.errors import Misconfigured
-from slidr.commands.output import AsJson, print_json
+from slidr.commands.output import AsJson, print_json, progress_bars
+from slidr.commands.signals import received_signals
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from slidr.history import HistorySummary
     from traffic.live import LiveSummary
     from traffic.parquet import ParquetSummary
@@ -142,7 +138,7 @@ def _to_history(scenario: "Scenario", folder: Path) -> "HistorySummary":
     from rules.ruleset import RuleSet
     from slidr.history import write_history
 
-    with _progress() as progress:
+    with progress_bars(per_s=2) as progress:
         writing = progress.add_task("Clicks", total=scenario.expected_clicks)
         return write_history(
             scenario, RuleSet.default(), folder, lambda clicks: progress.update(writing, completed=clicks)
@@ -152,7 +148,7 @@ def _to_history(scenario: "Scenario", folder: Path) -> "HistorySummary":
 def _to_parquet(scenario: "Scenario", folder: Path) -> "ParquetSummary":
     from traffic.parquet import write_parquet
 
-    with _progress() as progress:
+    with progress_bars(per_s=2) as progress:
         writing = progress.add_task("Clicks", total=scenario.expected_clicks)
         return write_parquet(scenario, folder, lambda clicks: progress.update(writing, completed=clicks))
 
@@ -165,7 +161,7 @@ def _to_kafka(scenario: "Scenario", truth: Path | None) -> "LiveSummary":
 
     settings = load_settings(need=["kafka_bootstrap_servers"])
     publisher = Publisher(kafka_config(settings, "producer"), settings.topic_prefix, linger_ms=1)
-    with _signals() as received, _progress() as progress:
+    with received_signals() as received, progress_bars(per_s=2) as progress:
         sending = progress.add_task("Clicks", total=scenario.expected_clicks)
         return send_live(
             scenario,
@@ -174,29 +170,6 @@ def _to_kafka(scenario: "Scenario", truth: Path | None) -> "LiveSummary":
             stopped=lambda: bool(received),
             on_sent=lambda clicks: progress.update(sending, completed=clicks),
         )
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Signals received instead of what they would do: what was sent is still confirmed and counted."""
-    received: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, lambda number, _: received.append(number))
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _progress() -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # Seldom, since drawing takes time from sending.
-    return Progress(*columns, console=Console(stderr=True), refresh_per_second=2)
 
 
 def _sends_told(sent: "LiveSummary") -> str:

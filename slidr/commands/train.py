@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contracts.errors import BadInput, Misconfigured
-from slidr.commands.output import AsJson, print_json
+from slidr.commands.output import AsJson, print_json, progress_bars
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -92,7 +92,7 @@ def train(
     if rows is None and any((purchases, truth, as_of)):
         raise Misconfigured("--purchases, --truth and --as-of belong to --rows; name the feature-log files with it.")
     history = None if rows is None else _files(rows, purchases, truth, as_of, now_ms)
-    with _progress() as progress:
+    with progress_bars(width=14) as progress:
         loading = progress.add_task("Loading torch", total=None)
         from model.train import Schedule
         from slidr.training import Recipe
@@ -194,19 +194,6 @@ def _read_rules(path: Path) -> "RuleSet":
         raise Misconfigured(f"The rule lists {path} cannot be read: {error.strerror}.") from error
     except BadInput as error:
         raise Misconfigured(f"{path}: {error}") from error
-
-
-def _progress() -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description:<14}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
 
 
 def _print(report: "Report", models_uri: str) -> None:

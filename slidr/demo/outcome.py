@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from model.evaluate import rate
+from contracts.rates import rate
 from slidr.demo.kinds import Caught, in_order
 from slidr.demo.readback import LiveClick
 from traffic.attacks import Attack

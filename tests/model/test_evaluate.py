@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import Refused
+from contracts.rates import rate
 from model.evaluate import (
     area_under_curve,
     certain_share,
     false_positive_rate,
     invalidation_rate,
-    rate,
     threshold_at_fpr,
 )
 

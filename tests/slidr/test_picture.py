@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from slidr.demo.follow import Sample
 from slidr.demo.kinds import Caught
 from slidr.demo.outcome import AttackOutcome, Outcome
-from slidr.demo.picture.markup import document, node
 from slidr.demo.picture.page import page, write_page
-from slidr.demo.picture.scales import decades, from_zero, label, round_step
 from slidr.demo.picture.story import Story
 from slidr.demo.schedule import attacks
+from slidr.picture.markup import node
+from slidr.picture.markup import page as html_page
+from slidr.picture.scales import decades, from_zero, label, round_step
 from traffic.robots import HUMAN, KINDS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -129,9 +130,10 @@ def test_a_page_replaces_the_one_before(tmp_path: Path) -> None:
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="￾￿")))
 def test_any_text_comes_back_as_it_was(text: str) -> None:
-    written = document(node("p", node("b"), text, title=text))
+    written = html_page("A page", "", [node("p", node("b"), text, title=text)])
 
-    read = ElementTree.fromstring(written.removeprefix("<!DOCTYPE html>"))
+    read = ElementTree.fromstring(written.removeprefix("<!DOCTYPE html>")).find("body/p")
+    assert read is not None
     assert (read[0].tail or "") == text
     assert read.get("title") == text
 

@@ -168,7 +168,9 @@ def test_nothing_is_learned_from_what_comes_after_validation(
     assert load_release(str(tmp_path / "models"), other.version).onnx == load_release(models, report.version).onnx
 
 
-def test_the_baselines_are_measured_on_the_same_clicks_and_counting_fast_clicks_is_not_enough(folder: Path, tmp_path: Path) -> None:
+def test_the_baselines_are_measured_on_the_same_clicks_and_counting_fast_clicks_is_not_enough(
+    folder: Path, tmp_path: Path
+) -> None:
     recipe = RECIPE._replace(schedule=Schedule(max_epochs=6), with_baselines=True)
 
     report = train_release(History(history_inputs(folder), AS_OF_MS), recipe, str(tmp_path))

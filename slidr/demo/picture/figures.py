@@ -6,7 +6,8 @@ from xml.etree.ElementTree import Element
 
 from slidr.demo.follow import Sample
 from slidr.demo.kinds import Caught
-from slidr.demo.picture.charts import (
+from slidr.demo.picture.story import Span, Story
+from slidr.picture.charts import (
     HOURS,
     Box,
     Column,
@@ -19,9 +20,8 @@ from slidr.demo.picture.charts import (
     line,
     x_unit,
 )
-from slidr.demo.picture.markup import node
-from slidr.demo.picture.scales import Scale, decades, from_zero
-from slidr.demo.picture.story import Span, Story
+from slidr.picture.markup import node
+from slidr.picture.scales import Scale, decades, from_zero
 
 _WIDTH, _LEFT, _RIGHT = 1000, 56, 12
 _LANE = 18

@@ -1,41 +1,30 @@
 """The page: what was found in sentences, the charts that show it, the table, what it ran on."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from model.evaluate import rate
+from contracts.files import written_whole
+from contracts.rates import rate
 from slidr.demo.kinds import DESCRIPTIONS, Caught, hard_sentence
 from slidr.demo.picture import figures, words
-from slidr.demo.picture.markup import Child, document, node
 from slidr.demo.picture.story import Story
-from slidr.demo.picture.style import CSS
+from slidr.picture import markup
+from slidr.picture.charts import share_bar
+from slidr.picture.markup import Child, node
+from slidr.picture.style import CSS
 from traffic.robots import HUMAN
-
-_BAR = 180
 
 
 def write_page(story: Story, path: Path) -> None:
-    """Write the page whole or not at all: under another name first, then renamed."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    """Write the page whole or not at all."""
+    with written_whole(path) as draft:
         draft.write_text(page(story), encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def page(story: Story) -> str:
     """HTML that is also well-formed XML and needs nothing from anywhere else."""
-    head = node(
-        "head",
-        node("meta", charset="utf-8"),
-        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        node("title", "SLIDR: a day with seven kinds of robots"),
-        node("style", CSS),
-    )
-    return document(node("html", head, node("body", *_body(story)), lang="en"))
+    return markup.page("SLIDR: a day with seven kinds of robots", CSS, _body(story))
 
 
 def _body(story: Story) -> Iterable[Child]:
@@ -120,7 +109,7 @@ def _row(story: Story, kind: str, found: Caught) -> Element:
         _number(f"{found.clicks:,}"),
         _number(f"{found.invalid:,}"),
         _number(f"{share.value:.1%}"),
-        node("td", _bar(share.value, share.low, share.high), class_="bar"),
+        node("td", share_bar(share.value, share.low, share.high), class_="bar"),
         _number(f"{share.low:.1%} to {share.high:.1%}"),
         _number(", ".join(f"{attack.recall:.1%}" for attack in in_attack) or "-"),
     )
@@ -128,16 +117,3 @@ def _row(story: Story, kind: str, found: Caught) -> Element:
 
 def _number(text: str) -> Element:
     return node("td", text, class_="number")
-
-
-def _bar(value: float, low: float, high: float) -> Element:
-    """The share as a bar, its interval as a line across the end."""
-    return node(
-        "svg",
-        node("rect", width=_BAR, height=12, class_="whole"),
-        node("rect", width=_BAR * value, height=12, class_="invalid"),
-        node("line", x1=_BAR * low, x2=_BAR * high, y1=6, y2=6, class_="limit"),
-        viewBox=f"0 0 {_BAR} 12",
-        role="img",
-        aria_label=f"{value:.1%}",
-    )

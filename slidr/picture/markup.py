@@ -29,6 +29,14 @@ def written(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")
 
 
-def document(root: Element) -> str:
-    """The whole page; also well-formed XML."""
+def page(title: str, style: str, body: Iterable[Child]) -> str:
+    """A whole page of HTML, which is also well-formed XML and needs nothing from anywhere else."""
+    head = node(
+        "head",
+        node("meta", charset="utf-8"),
+        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        node("title", title),
+        node("style", style),
+    )
+    root = node("html", head, node("body", *body), lang="en")
     return f"<!DOCTYPE html>\n{tostring(root, encoding='unicode')}\n"

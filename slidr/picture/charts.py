@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from slidr.demo.picture.markup import Child, node
-from slidr.demo.picture.scales import Scale, label
+from slidr.picture.markup import Child, node
+from slidr.picture.scales import Scale, label
 
 Point = tuple[float, float]
 HOURS = 24
+_SHARE_BAR = 180
 
 
 class Box(NamedTuple):
@@ -115,3 +116,14 @@ def columns(stacks: Iterable[Column], x: Scale, y: Scale, classes: Sequence[str]
             below += value
         group.append(drawn)
     return group
+
+
+def share_bar(value: float, low: float, high: float) -> Element:
+    """A share as a bar, its interval as a line across the end."""
+    return node(
+        "svg",
+        node("rect", width=_SHARE_BAR, height=12, class_="whole"),
+        node("rect", width=_SHARE_BAR * value, height=12, class_="invalid"),
+        node("line", x1=_SHARE_BAR * low, x2=_SHARE_BAR * high, y1=6, y2=6, class_="limit"),
+        viewBox=f"0 0 {_SHARE_BAR} 12", role="img", aria_label=f"{value:.1%}", class_="bar",
+    )  # fmt: skip

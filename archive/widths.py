@@ -1,0 +1,27 @@
+"""Feature vectors of different lengths, read together: features are only ever added at the end of the table."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+VECTOR = "features"
+
+
+def padded(batch: Any, schema: Any) -> Any:
+    """The batch's columns of `schema`, in its order; shorter vectors end with NaN for each feature that is missing."""
+    columns = [
+        _widened(batch.column(field.name), field.type.list_size) if field.name == VECTOR else batch.column(field.name)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _widened(column: Any, width: int) -> Any:
+    before = column.type.list_size
+    if before == width:
+        return column
+    # (n, before) -> (n, width) float32
+    values = np.full((len(column), width), np.nan, np.float32)
+    values[:, :before] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, before)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), width)
