@@ -14,18 +14,19 @@ from typing import Final, NamedTuple
 
 import cvxpy as cp
 import numpy as np
+import numpy.typing as npt
 
 from calibrate.slices import Vector
 from contracts.errors import Refused
 
-# Far closer than the default of an interior-point method, since x must be right to 1e-6 where the gain is all but flat.
-# What rounding keeps from the first of these is solved by the next.
-_GAPS: Final = (1e-14, 1e-12, 1e-10)
+# Closer than the default of an interior-point method, since the price must tell who is at a bound. What rounding keeps
+# from the first of these is solved by the next.
+_GAPS: Final = (1e-12, 1e-10, 1e-8)
 # Less room than this, in units of the costliest slice's range, is none: a solver needs an inside to move in.
 _NO_ROOM: Final = 1e-9
-# An interior point ends this close to a bound that it should lie on, and with a multiplier of no less than rounding.
-_NEAR: Final = 1e-2
 _ROUNDING: Final = 1e-11
+# A price is known this well, of straight lines that differ by less than it cannot say which is better.
+_NEAR: Final = 1e-7
 _TOO_LITTLE = "The slices' lower bounds exceed the overall FPR budget. Raise the budget or lower the floors."
 
 
@@ -69,7 +70,7 @@ def solve(program: Program) -> Solution:
     form = _form(len(program.w))
     scaled = _Scaled(slope / steepest, bend / steepest, loss / costliest, left / costliest)
     u, price = form.solve(scaled)
-    fpr = program.lo + reach * _onto_bounds(u, price, scaled)
+    fpr = program.lo + reach * _polished(u, price, scaled)
     return Solution(np.clip(fpr, program.lo, program.hi), price * steepest / costliest)
 
 
@@ -85,16 +86,33 @@ class _Scaled(NamedTuple):
         return float(self.slope @ u - self.bend @ (u * u))
 
 
-def _onto_bounds(u: Vector, price: float, scaled: _Scaled) -> Vector:
-    """What is next to a bound and pulled towards it, by the sign of its marginal gain, is put on it."""
+def _polished(u: Vector, price: float, scaled: _Scaled) -> Vector:
+    """The point at which the solver's price is paid exactly; the price corrected until that uses up what is left.
 
-    def pull(at: float) -> Vector:
-        return scaled.slope - 2 * scaled.bend * at - price * scaled.loss
+    An interior point ends near the optimum, and near is not 1e-6 where the gain is all but flat. At the optimum
+    u = clip((slope - price loss) / (2 bend), 0, 1): so each slice follows from the price, and the price from the budget
+    by Newton's method, which is exact as soon as it is known who is within the bounds.
+    """
+    best, _ = _at_price(u, 0.0, scaled)
+    if scaled.loss @ best <= scaled.left:
+        return best
+    for _ in range(len(u) + 1):
+        best, inside = _at_price(u, price, scaled)
+        give = float((scaled.loss[inside] ** 2 / (2 * scaled.bend[inside])).sum())
+        if give == 0:
+            break
+        price = max(0.0, price + (float(scaled.loss @ best) - scaled.left) / give)
+    kept = scaled.loss @ best <= scaled.left + _NO_ROOM and scaled.gain(best) >= scaled.gain(u) - _ROUNDING
+    return best if kept else u
 
-    moved = np.where((u < _NEAR) & (pull(0.0) <= _ROUNDING), 0.0, u)
-    moved = np.where((u > 1 - _NEAR) & (pull(1.0) >= -_ROUNDING), 1.0, moved)
-    kept = scaled.loss @ moved <= scaled.left + _NO_ROOM and scaled.gain(moved) >= scaled.gain(u) - _ROUNDING
-    return moved if kept else u
+
+def _at_price(u: Vector, price: float, scaled: _Scaled) -> tuple[Vector, npt.NDArray[np.bool_]]:
+    """What each slice takes at a price, and which are within their bounds; where all is equally good, as `u` has it."""
+    slope = scaled.slope - price * scaled.loss
+    curved = scaled.bend > 0
+    inner = np.clip(slope / np.where(curved, 2 * scaled.bend, 1), 0, 1)
+    straight = np.where(slope > _NEAR, 1.0, np.where(slope < -_NEAR, 0.0, u))
+    return np.where(curved, inner, straight), curved & (inner > 0) & (inner < 1)
 
 
 class _Form:
@@ -114,8 +132,7 @@ class _Form:
         self._loss.value, self._left.value = scaled.loss, scaled.left
         for gap in _GAPS:
             if self._status(gap) == cp.OPTIMAL:
-                price = max(0.0, float(self._within_budget.dual_value))
-                return np.asarray(self._u.value, np.float64), price
+                return np.asarray(self._u.value, np.float64), max(0.0, float(self._within_budget.dual_value))
         raise Refused(
             f"The solver left the calibration program as {self._problem.status!r}, and no threshold is set by an "
             "answer that is not known to be the best. Change the budget or the floors a little."
@@ -125,9 +142,7 @@ class _Form:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "may be inaccurate" is a status too, and tried again
             try:
-                self._problem.solve(
-                    solver=cp.CLARABEL, tol_gap_abs=gap, tol_gap_rel=gap, tol_feas=max(1e-12, gap), max_iter=200
-                )
+                self._problem.solve(solver=cp.CLARABEL, tol_gap_abs=gap, tol_gap_rel=gap, tol_feas=gap)
             except cp.error.SolverError:
                 return str(cp.SOLVER_ERROR)
         return str(self._problem.status)
