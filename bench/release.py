@@ -1,6 +1,6 @@
 """The release that benchmarks run: trained and exported by the product's own code, from a short simulated history."""
 
-from slidr.history import SIMULATED_MATURITY_MS, history_scenario
+from slidr.history import history_scenario
 
 END_MS = 1_704_067_200_000
 DAYS = 7
@@ -13,11 +13,11 @@ def train_small_release(models_uri: str) -> str:
     # Torch is loaded here and not by processes that only measure.
     from model.train import Schedule
     from rules.ruleset import RuleSet
-    from slidr.training import Recipe, train_on_simulation
+    from slidr.retrain.simulation import train_on_simulation
 
     scenario = history_scenario(SEED, END_MS, DAYS, CLICKS, robot_share=0.2)
-    recipe = Recipe(RuleSet.default(), 0.1, Schedule(max_epochs=3, seed=SEED), END_MS, SIMULATED_MATURITY_MS)
-    return train_on_simulation(scenario, recipe, models_uri).version
+    schedule = Schedule(max_epochs=3, seed=SEED)
+    return train_on_simulation(scenario, RuleSet.default(), 0.1, schedule, models_uri, END_MS).version
 
 
 if __name__ == "__main__":

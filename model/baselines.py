@@ -21,6 +21,8 @@ from model.reading import Labelled
 from model.stream import Draws
 from model.train import Listener, Schedule, Shape, train
 
+VELOCITY: Final = "velocity"
+NAMES: Final = (VELOCITY, "logistic", "without-weights", "without-entities")
 VELOCITY_COUNTERS: Final = ("account_clicks_1h", "ip_clicks_1h", "ip_ua_clicks_1h")
 _WITHIN_A_SESSION: Final = frozenset({"session", "click"})
 # Where a counter's score is one half. Written scores have six decimals: counts up to some 3,000 stay apart.
@@ -47,25 +49,26 @@ def shapes(feature_ids: tuple[str, ...]) -> dict[str, Shape]:
     }
 
 
-def baselines(
+def contender(
+    name: str,
     training: Labelled,
     validation: Labelled,
     feature_ids: tuple[str, ...],
     schedule: Schedule,
     fpr_budget: float,
     listener: Listener | None = None,
-) -> list[Contender]:
-    """All but the network itself, trained on the same clicks. Raises what `train` raises."""
+) -> Contender:
+    """One of `NAMES`, trained on the same clicks as the network. Raises what `train` raises."""
     # Exporting needs onnx, which whoever only reads this file need not have.
     from model.export import export
     from model.scorer import OnnxScorer
 
-    found = [velocity_rule(training, fpr_budget, schedule.seed)]
-    for name, shape in shapes(feature_ids).items():
-        network = train(training, validation, shape, schedule, listener)
-        onnx = export(network, parity_sample(validation, shape.feature_ids))
-        found.append(Contender(name, shape.feature_ids, OnnxScorer(onnx)))
-    return found
+    if name == VELOCITY:
+        return velocity_rule(training, fpr_budget, schedule.seed)
+    shape = shapes(feature_ids)[name]
+    network = train(training, validation, shape, schedule, listener)
+    onnx = export(network, parity_sample(validation, shape.feature_ids), shape.feature_ids)
+    return Contender(name, shape.feature_ids, OnnxScorer(onnx))
 
 
 class VelocityScorer:
@@ -94,7 +97,7 @@ def velocity_rule(training: Labelled, fpr_budget: float, seed: int) -> Contender
     human = np.concatenate([part.human for part in parts])
     shares = [found_at(column, human, fpr_budget) for column in counts.T]
     best = VELOCITY_COUNTERS[int(np.argmax(shares))]
-    return Contender("velocity", (best,), VelocityScorer())
+    return Contender(VELOCITY, (best,), VelocityScorer())
 
 
 def found_at(count: npt.NDArray[np.float32], human: npt.NDArray[np.bool_], fpr_budget: float) -> float:

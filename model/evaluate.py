@@ -1,62 +1,70 @@
-"""What a release does to traffic: rates with intervals, and the threshold that keeps to a budget.
+"""What thresholds do to traffic: overall, by slice, by hour of the week, and by what made the clicks.
 
-IVR   invalidation rate: share of clicks invalidated
-FPR   false-positive rate: share of *purchasing* clicks invalidated
+IVR        share of clicks invalidated
+FPR        share of purchasing clicks invalidated
+coverage   share invalidated of clicks in sessions with more than k ad clicks in an hour
+recall     share invalidated of clicks of a kind; of simulated traffic alone
 """
 
-from math import floor, sqrt
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from contracts.errors import Refused
-from contracts.rates import Z95, Rate, rate
-from model.decide import SCORE_DECIMALS, SCORE_STEP
+from contracts.rates import Rate, rate
+from contracts.scored import HOURS_OF_WEEK, Scored
 
 
-def invalidation_rate(invalid: npt.NDArray[np.bool_]) -> Rate:
-    """IVR of clicks (n,)."""
-    return rate(int(invalid.sum()), len(invalid))
+@dataclass(frozen=True)
+class Metrics:
+    """The three rates of some clicks, each with its 95 % interval."""
+
+    ivr: Rate
+    fpr: Rate
+    coverage: Rate
 
 
-def false_positive_rate(invalid: npt.NDArray[np.bool_], purchasing: npt.NDArray[np.bool_]) -> Rate:
-    """FPR of clicks (n,): of those with `purchasing`, how many are invalid."""
-    return rate(int((invalid & purchasing).sum()), int(purchasing.sum()))
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of all clicks and of each slice; of each of the 168 hours of the week, Monday 0:00 first; recall."""
+
+    overall: Metrics
+    slices: dict[str, Metrics]
+    hours_of_week: list[Metrics]
+    recall: dict[str, Rate]
 
 
-def certain_share(budget: float, of: int) -> float:
-    """The largest share of `of` clicks that shows, with its interval's upper end, that the budget holds.
+def evaluate(scored: Scored, thresholds: Mapping[str, float], busy_over: float = 5) -> Evaluation:
+    """Measure thresholds, one for each slice; robotic coverage looks at sessions with more than `busy_over` clicks."""
+    invalid, busy = scored.invalid(thresholds), scored.busy(busy_over)
 
-    Wilson's interval turned around: p = b - z·sqrt(b(1-b)/n). Negative where so few clicks can't show it.
-    """
-    return budget - Z95 * sqrt(budget * (1 - budget) / of) if of else -1.0
+    def each(place: npt.NDArray[np.int16], count: int) -> list[Metrics]:
+        everything = np.ones(len(invalid), bool)
+        columns = [_rates(invalid, of, place, count) for of in (everything, scored.purchasing, busy)]
+        return [Metrics(*found) for found in zip(*columns, strict=True)]
+
+    return Evaluation(
+        overall=each(np.zeros(len(invalid), np.int16), 1)[0],
+        slices=dict(zip(scored.slices, each(scored.slice_index, len(scored.slices)), strict=True)),
+        hours_of_week=each(scored.hour_of_week, HOURS_OF_WEEK),
+        recall=_recall(scored, invalid),
+    )
 
 
-def threshold_at_fpr(
-    scores: npt.NDArray[np.float64], budget: float, invalid_anyway: npt.NDArray[np.bool_] | None = None
-) -> float:
-    """The lowest threshold that invalidates at most the share `budget` of purchasing clicks.
+def _recall(scored: Scored, invalid: npt.NDArray[np.bool_]) -> dict[str, Rate]:
+    if scored.kinds is None or scored.kind_index is None:
+        return {}
+    found = _rates(invalid, np.ones(len(invalid), bool), scored.kind_index, len(scored.kinds))
+    return {kind: share for kind, share in zip(scored.kinds, found, strict=True) if share.of}
 
-    `scores` (n,) are the *written* scores of purchasing clicks (`decide.written_scores`); `invalid_anyway` (n,) marks
-    those that a rule invalidates whatever their score. Ties are never split: if clicks that share a score do not all
-    fit into the budget, none of them is invalidated. Raises Refused without purchasing clicks, or if the rules alone
-    exceed the budget.
-    """
-    n = len(scores)
-    if n == 0:
-        raise Refused("There is no purchasing click to measure the false-positive rate on. Take a longer history.")
-    by_rules = np.zeros(n, bool) if invalid_anyway is None else invalid_anyway
-    # The tolerance keeps 0.29 x 100 at 29, not 28.
-    allowed = floor(budget * n + 1e-9) - int(by_rules.sum())
-    if allowed < 0:
-        raise Refused(
-            f"The rules alone invalidate {by_rules.sum()} of {n} purchasing clicks ({by_rules.mean():.2%}), "
-            f"more than the {budget:.2%} allowed. Loosen the rule lists, raise the budget, or take a longer history."
-        )
-    falling = np.sort(scores[~by_rules])[::-1]
-    if allowed >= len(falling):
-        return 0.0
-    return round(float(falling[allowed]) + SCORE_STEP, SCORE_DECIMALS)
+
+def _rates(
+    invalid: npt.NDArray[np.bool_], of: npt.NDArray[np.bool_], place: npt.NDArray[np.int16], count: int
+) -> list[Rate]:
+    """Of the clicks `of`, how many are invalid, at each of `count` places."""
+    hits = np.bincount(place[invalid & of], minlength=count)
+    return [rate(int(hit), int(all_)) for hit, all_ in zip(hits, np.bincount(place[of], minlength=count), strict=True)]
 
 
 def area_under_curve(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float:

@@ -1,5 +1,6 @@
 """Export: the trained network as an ONNX graph that reads raw features, proved against torch before it is used."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from contracts.errors import Refused
 from contracts.ports import FloatMatrix
 from model.network import RobotNetwork, probabilities
-from model.scorer import INPUT, OUTPUT, OnnxScorer
+from model.scorer import FEATURES_KEY, INPUT, OUTPUT, OnnxScorer
 
 # Both sides work in float32, in different orders of addition; a wrong graph differs by far more.
 PARITY: Final = 1e-5
@@ -18,12 +19,14 @@ _OPSET: Final = 17
 _IR_VERSION: Final = 9
 
 
-def export(network: RobotNetwork, sample: FloatMatrix) -> bytes:
+def export(network: RobotNetwork, sample: FloatMatrix, feature_ids: Sequence[str]) -> bytes:
     """ONNX bytes of the network: `features` (n, F) float32 raw -> `probability` (n,) float32, n free.
+
+    The file also says which features those are, in order, so that it can be used without anything beside it.
 
     Raises Refused if ONNX Runtime and torch differ by more than `PARITY` on any row of `sample` (n, F).
     """
-    model = _build(network)
+    model = _build(network, feature_ids)
     expected = probabilities(network, sample)
     differences = np.abs(OnnxScorer(model).score(sample) - expected)
     worst = int(np.argmax(differences))
@@ -35,7 +38,7 @@ def export(network: RobotNetwork, sample: FloatMatrix) -> bytes:
     return model
 
 
-def _build(network: RobotNetwork) -> bytes:
+def _build(network: RobotNetwork, feature_ids: Sequence[str]) -> bytes:
     """The graph of `normalise` and the layers; onnx.helper, since the network is small and nothing else is needed."""
     normalisation = network.normalisation
     constants = {
@@ -58,7 +61,7 @@ def _build(network: RobotNetwork) -> bytes:
             nodes.append(helper.make_node("Relu", [f"layer{i}"], [f"signal{i + 1}"]))
     nodes.append(helper.make_node("Sigmoid", [f"layer{len(layers) - 1}"], ["column"]))
     nodes.append(helper.make_node("Reshape", ["column", "rows"], [OUTPUT]))
-    return _serialise(nodes, constants, len(normalisation.mean))
+    return _serialise(nodes, constants, feature_ids)
 
 
 def _layers(network: RobotNetwork) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
@@ -73,16 +76,17 @@ def _layers(network: RobotNetwork) -> list[tuple[npt.NDArray[np.float32], npt.ND
     return [(weight.astype(np.float32), bias.astype(np.float32)) for weight, bias in layers]
 
 
-def _serialise(nodes: list[Any], constants: dict[str, Any], features: int) -> bytes:
+def _serialise(nodes: list[Any], constants: dict[str, Any], feature_ids: Sequence[str]) -> bytes:
     graph = helper.make_graph(
         nodes,
         "robot-network",
-        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", features])],
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", len(feature_ids)])],
         [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n"])],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     model = helper.make_model(
         graph, producer_name="slidr", opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION
     )
+    helper.set_model_props(model, {FEATURES_KEY: " ".join(feature_ids)})
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())

@@ -50,6 +50,11 @@ class Calibration(Struct, frozen=True):
     format: Annotated[int, Meta(ge=FORMAT, le=FORMAT)] = FORMAT
 
 
+def thresholds_json(thresholds: Mapping[str, float]) -> bytes:
+    """A `calibration.json` that explains nothing."""
+    return msgspec.json.encode(Calibration(dict(thresholds)))
+
+
 class Training(Struct, frozen=True):
     """Which clicks a model has learned from: `clicks` of them, clicked from `from_ms` up to before `to_ms`."""
 

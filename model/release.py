@@ -14,7 +14,7 @@ from contracts.events import DEVICES, Device
 from contracts.features import FEATURE_IDS, FEATURE_INDEX
 from contracts.ports import FloatMatrix
 from model import manifest as form
-from model.manifest import Calibration, Manifest, Training
+from model.manifest import Manifest, Training
 from model.store import ModelStore
 
 PASS_THROUGH: Final = "pass-through"
@@ -52,11 +52,14 @@ class Release:
 
 @dataclass(frozen=True)
 class Draft:
-    """What a new release is made of; `write_release` adds its version and the digests."""
+    """What a new release is made of; `write_release` adds its version and the digests.
+
+    `calibration_json` has a threshold per slice (`manifest.Calibration`), and may explain them.
+    """
 
     onnx: bytes
     rules_json: bytes
-    thresholds: Mapping[str, float]
+    calibration_json: bytes
     feature_ids: tuple[str, ...]
     training: Training
     metrics: Mapping[str, float]
@@ -111,7 +114,7 @@ def write_release(models_uri: str, version: str, draft: Draft) -> Manifest:
         raise Refused(f"{PASS_THROUGH!r} is the built-in release; choose another version.")
     contents = {
         form.MODEL: draft.onnx,
-        form.CALIBRATION: _pretty(Calibration(dict(draft.thresholds))),
+        form.CALIBRATION: draft.calibration_json,
         form.RULES: draft.rules_json,
     }
     manifest = Manifest(
@@ -128,6 +131,13 @@ def write_release(models_uri: str, version: str, draft: Draft) -> Manifest:
     form.read_thresholds(version, contents[form.CALIBRATION])
     ModelStore(models_uri).write(version, contents)
     return manifest
+
+
+def copy_release(from_uri: str, to_uri: str, version: str) -> None:
+    """Write a release of one store to another. Raises as `load_release` and `write_release` do."""
+    load_release(from_uri, version)
+    store = ModelStore(from_uri)
+    ModelStore(to_uri).write(version, {name: store.read(version, name) for name in (*form.FILES, form.MANIFEST)})
 
 
 def _pretty(record: msgspec.Struct) -> bytes:

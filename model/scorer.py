@@ -21,6 +21,8 @@ CUDA: Final = "CUDAExecutionProvider"
 BLOCK_ROWS: Final = {CPU: 64, CUDA: 1024}
 INPUT: Final = "features"
 OUTPUT: Final = "probability"
+# Metadata of a model: the ids of the features that it reads, in order, with spaces between them.
+FEATURES_KEY: Final = "slidr.feature_ids"
 
 _FLOAT: Final = "tensor(float)"
 _ERRORS_ONLY: Final = 3
@@ -30,7 +32,8 @@ _WARM_UP_RUNS: Final = 20
 class OnnxScorer:
     """Scores with ONNX Runtime: on the GPU where there is one, else on one CPU thread.
 
-    The graph reads `features` (n, F) float32 and answers `probability` (n,) float32. `provider` names what runs it.
+    The graph reads `features` (n, F) float32 and answers `probability` (n,) float32. `provider` names what runs it;
+    `feature_ids` are what the model says that it reads, empty if it does not say.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -39,6 +42,8 @@ class OnnxScorer:
             self._session = ort.InferenceSession(model, _options(), providers=_providers())
             self.provider: str = self._session.get_providers()[0]
             self.features = _width(self._session)
+            named = self._session.get_modelmeta().custom_metadata_map.get(FEATURES_KEY, "")
+            self.feature_ids = tuple(named.split())
             self._rows = BLOCK_ROWS[self.provider]
             for _ in range(_WARM_UP_RUNS):
                 self.score(np.zeros((self._rows, self.features), np.float32))

@@ -1,15 +1,16 @@
 """What a model says of labelled clicks, in columns: 40 bytes a click in memory, their features only in passing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from contracts.errors import Refused
+from contracts.errors import BadInput, Refused
 from contracts.ports import Scorer
 from contracts.scored import Scored
 from model.decide import written_scores
+from model.manifest import SLICES
 from model.reading import Labelled, matrix_of
 from model.release import columns_of
 
@@ -38,7 +39,7 @@ def score_rows(
     damaged file.
     """
     columns = columns_of(feature_ids)
-    scored, slices, kinds = _empty(labelled.rows_at_most), _Names(), _Names()
+    scored, slices, kinds = _empty(labelled.rows_at_most), _Names(SLICES), _Names()
     done = 0
     for table in labelled.tables((*_COLUMNS, "kind") if with_kinds else _COLUMNS):
         features = matrix_of(table)
@@ -53,6 +54,8 @@ def score_rows(
         on_rows(done)
     if done == 0:
         raise Refused("There are no labelled clicks in this part of the time, so there is nothing to score.")
+    if strange := slices.names[len(SLICES) :]:
+        raise BadInput(f"Labelled clicks are of unknown slices: {', '.join(strange)}. Expected: {', '.join(SLICES)}.")
     scored = {name: column[:done] for name, column in scored.items()}
     if not with_kinds:
         return Scored(slices=tuple(slices.names), **(scored | {"kind_index": None}))
@@ -73,10 +76,10 @@ def _empty(rows: int) -> dict[str, Any]:
 
 
 class _Names:
-    """Names numbered as they come: each row group has a dictionary of its own."""
+    """Names numbered, those not known before as they come: each row group has a dictionary of its own."""
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
+    def __init__(self, known: Sequence[str] = ()) -> None:
+        self.names = list(known)
 
     def index(self, column: Any) -> npt.NDArray[np.int16]:
         """Numbers (n,) of a column of words."""

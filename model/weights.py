@@ -44,3 +44,11 @@ def cell_weights(counts: npt.NDArray[np.int64], cap: float = CAP) -> npt.NDArray
 def equal_weights() -> npt.NDArray[np.float32]:
     """Every click counts 1, (CELLS, 2): what the weights above are compared with."""
     return np.ones((CELLS, 2), np.float32)
+
+
+def hour_weights(counts: npt.NDArray[np.int64], weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Mean weight of a click by hour of the week, (168,): 0 where there is none; both arguments (CELLS, 2)."""
+    clicks = counts.reshape(HOURS_OF_WEEK, -1)
+    total = (clicks * weights.reshape(HOURS_OF_WEEK, -1)).sum(axis=1)
+    found: npt.NDArray[np.float64] = total / np.maximum(clicks.sum(axis=1), 1)
+    return found

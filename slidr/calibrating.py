@@ -16,7 +16,7 @@ from contracts.errors import Misconfigured, Refused
 from contracts.files import refuse_used
 from contracts.scored import Scored
 from model.manifest import CALIBRATION, SLICES
-from slidr.report.material import material
+from slidr.report.material import Material
 from slidr.report.page import report_html
 
 REPORT: Final = "report.html"
@@ -41,7 +41,7 @@ def split_by_time(scored: Scored) -> tuple[Scored, Scored]:
     return scored.rows(early), scored.rows(~early)
 
 
-def write_result(folder: Path, calibrated: Calibrated, scored: Scored, held_out: Scored) -> None:
+def write_result(folder: Path, shown: Material) -> None:
     """Write both files beside the folder first, then rename: who looks sees all or nothing."""
     refuse_used(folder)
     try:
@@ -51,9 +51,9 @@ def write_result(folder: Path, calibrated: Calibrated, scored: Scored, held_out:
         raise Misconfigured(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
     try:
         draft.chmod(0o755)  # mkdtemp lets nobody else in
-        content = msgspec.json.format(msgspec.json.encode(calibrated), indent=2) + b"\n"
+        content = msgspec.json.format(msgspec.json.encode(shown.calibrated), indent=2) + b"\n"
         (draft / CALIBRATION).write_bytes(content)
-        (draft / REPORT).write_text(report_html(material(calibrated, scored, held_out)), encoding="utf-8")
+        (draft / REPORT).write_text(report_html(shown), encoding="utf-8")
         os.replace(draft, folder)  # onto an empty folder, or none
     except OSError as error:
         raise Misconfigured(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error

@@ -16,6 +16,7 @@ from slidr.commands import (
     demo,
     doctor,
     import_,
+    retrain,
     servers,
     simulate,
     topics,
@@ -37,6 +38,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(calibrate.evaluate)
+app.command("retrain")(retrain.retrain)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("worker")(worker.worker)

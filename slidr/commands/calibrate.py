@@ -10,9 +10,10 @@ from contracts.errors import Misconfigured
 from slidr.commands.output import AsJson, print_json
 
 if TYPE_CHECKING:
+    from calibrate.goals import Goals
     from calibrate.result import Achieved, Calibrated
     from contracts.scored import Scored
-    from model.measure import Evaluation, Metrics
+    from model.evaluate import Evaluation, Metrics
 
 _FILES = "a Parquet file of scored clicks, or a folder of them"
 Clicks = Annotated[Path, typer.Argument(help=f"{_FILES.capitalize()}.", show_default=False)]
@@ -59,28 +60,18 @@ def calibrate(
 
     Example: slidr calibrate scored.parquet --out calibration --fpr-budget 0.03 --coverage-floor 0.5
     """
-    from calibrate.goals import Goals
     from contracts.files import refuse_used
     from model.manifest import SLICES
-    from slidr.calibrating import PARENTS, calibrate_and_test, split_by_time, write_result
+    from slidr.calibrating import calibrate_and_test, split_by_time, write_result
+    from slidr.report.material import material
     from slidr.scored_files import read_scored
 
-    every, single = _floors(coverage_floor or [])
-    goals = Goals(
-        fpr_budget=fpr_budget,
-        slice_fpr_cap=slice_fpr_cap,
-        coverage_floor=every,
-        coverage_floors=single,
-        busy_over=busy_over,
-        parents=PARENTS,
-        confidence=confidence,
-        horizon_days=horizon_days,
-    )
+    goals = goals_of(fpr_budget, slice_fpr_cap, coverage_floor, busy_over, confidence, horizon_days)
     refuse_used(out)
     scored = read_scored(clicks, SLICES)
     earlier, later = split_by_time(scored) if held_out is None else (scored, read_scored(held_out, SLICES))
     found = calibrate_and_test(earlier, later, goals)
-    write_result(out, found, earlier, later)
+    write_result(out, material(found, earlier, later))
     if as_json:
         print_json({"folder": str(out), **_told(found)})
     else:
@@ -97,8 +88,8 @@ def evaluate(
 
     Example: slidr evaluate later.parquet --calibration calibration/calibration.json
     """
+    from model.evaluate import evaluate as measure
     from model.manifest import SLICES
-    from model.measure import evaluate as measure
     from slidr.calibrating import read_calibration
     from slidr.scored_files import read_scored
 
@@ -116,6 +107,31 @@ def _some(scored: "Scored", path: Path) -> "Scored":
 
     check(scored, str(path))
     return scored
+
+
+def goals_of(
+    fpr_budget: float,
+    slice_fpr_cap: float | None,
+    coverage_floor: list[str] | None,
+    busy_over: float,
+    confidence: float,
+    horizon_days: float,
+) -> "Goals":
+    """What the options ask for. Raises Misconfigured for a floor that is none."""
+    from calibrate.goals import Goals
+    from slidr.calibrating import PARENTS
+
+    every, single = _floors(coverage_floor or [])
+    return Goals(
+        fpr_budget=fpr_budget,
+        slice_fpr_cap=slice_fpr_cap,
+        coverage_floor=every,
+        coverage_floors=single,
+        busy_over=busy_over,
+        parents=PARENTS,
+        confidence=confidence,
+        horizon_days=horizon_days,
+    )
 
 
 def _floors(texts: list[str]) -> tuple[float, dict[str, float]]:

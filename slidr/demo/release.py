@@ -5,11 +5,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from model.train import Epoch, Schedule
+from model.train import Schedule
 from rules.ruleset import RuleSet
 from slidr.demo.schedule import HISTORY_ROBOT_SHARE, LIVE_FROM_MS, clicks_per_day
-from slidr.history import DAY_MS, SIMULATED_MATURITY_MS, history_scenario
-from slidr.training import Recipe, Watcher, train_on_simulation
+from slidr.history import DAY_MS, history_scenario
+from slidr.retrain.simulation import train_on_simulation
+from slidr.retrain.watcher import Watcher
 
 FPR_BUDGET = 0.05
 _HISTORY_DAYS = 7
@@ -23,17 +24,19 @@ def train(console: Console, models: Path, seed: int) -> str:
     scenario = history_scenario(seed, end_ms, _HISTORY_DAYS, clicks, HISTORY_ROBOT_SHARE)
     with Progress(console=console, transient=True) as progress:
         counting = progress.add_task("Counting a week of history", total=clicks)
-        training = progress.add_task("Training", total=schedule.max_epochs)
+        training = progress.add_task("Training", total=None)
 
         class Bars(Watcher):
-            def epoch(self, epoch: Epoch) -> None:
-                super().epoch(epoch)
-                progress.update(training, completed=self.epochs)
+            def rows(self, done: int, at_most: int) -> None:
+                progress.update(training, completed=done, total=at_most)
 
         report = train_on_simulation(
             scenario,
-            Recipe(RuleSet.default(), FPR_BUDGET, schedule, end_ms, SIMULATED_MATURITY_MS),
+            RuleSet.default(),
+            FPR_BUDGET,
+            schedule,
             str(models),
+            end_ms,
             lambda n: progress.update(counting, completed=n),
             Bars(),
         )

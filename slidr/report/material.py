@@ -1,5 +1,6 @@
 """What a report shows, gathered from scored clicks."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -7,9 +8,9 @@ import numpy.typing as npt
 
 from calibrate.curves import Curve
 from calibrate.preparation import curves
-from calibrate.result import Calibrated
+from calibrate.result import Achieved, Calibrated
 from contracts.scored import Scored
-from model.measure import Evaluation, evaluate
+from model.evaluate import Evaluation, evaluate
 
 BINS: Final = 40
 
@@ -23,18 +24,31 @@ class Histogram(NamedTuple):
     rest: Vector
 
 
+class Model(NamedTuple):
+    """What a model's own thresholds do. `robot_auc` is known of simulated traffic alone."""
+
+    achieved: Achieved
+    robot_auc: float | None
+
+
 class Material(NamedTuple):
-    """`evaluation` is of the held-out clicks if there are some. `weights`: (168,), of the hours of the week."""
+    """`evaluation` is of the held-out clicks if there are some. `weights`: (168,), of the hours of the week;
+    `models`: this one and simpler ones, each calibrated by itself, on the held-out clicks."""
 
     calibrated: Calibrated
     evaluation: Evaluation
     curves: dict[str, Curve]
     histograms: dict[str, Histogram]
-    weights: Vector | None = None
+    weights: Sequence[float] = ()
+    models: Mapping[str, Model] = {}
 
 
 def material(
-    calibrated: Calibrated, scored: Scored, held_out: Scored | None = None, weights: Vector | None = None
+    calibrated: Calibrated,
+    scored: Scored,
+    held_out: Scored | None = None,
+    weights: Sequence[float] = (),
+    models: Mapping[str, Model] | None = None,
 ) -> Material:
     """Of the clicks that set the thresholds, and of those that tested them."""
     tested = scored if held_out is None else held_out
@@ -44,6 +58,7 @@ def material(
         curves=curves(scored, calibrated.goals),
         histograms={name: histogram(scored.rows(scored.slice_index == i)) for i, name in enumerate(scored.slices)},
         weights=weights,
+        models=models or {},
     )
 
 

@@ -22,6 +22,10 @@ td, th { padding-right: 8px; } table { font-size: 13px; } ul.notes { font-size: 
 @media (max-width: 700px) { .scroll { overflow-x: auto; } }
 @media print { svg.bar { width: 90px; } p.soft { break-after: avoid; } .small { grid-template-columns: 1fr 1fr; } }
 """
+_MODELS: Final = (
+    "Each has thresholds of its own, set on the same clicks within the same budget. Pairs: how often a robot's click "
+    "scores above a person's, which only a simulation knows."
+)
 
 
 def report_html(material: Material) -> str:
@@ -42,6 +46,10 @@ def _body(material: Material) -> Iterable[Child]:
     yield node("h2", "Against simpler thresholds")
     yield node("p", "None of them loses more purchasing clicks on the clicks that set it.", class_="soft")
     yield node("div", tables.baselines(calibrated), class_="scroll")
+    if len(material.models) > 1:
+        yield node("h2", "Against simpler models")
+        yield node("p", _MODELS, class_="soft")
+        yield node("div", tables.models(material.models), class_="scroll")
     yield from _slices(material)
     if material.evaluation.recall:
         yield node("h2", "What made the clicks")
@@ -127,9 +135,9 @@ def _hours(material: Material) -> Iterable[Element]:
         ("FPR by hour of the week", "%", [100 * metrics.fpr.value for metrics in hours]),
     ):
         yield node("figure", node("h2", title), figures.hours(title, values, unit))
-    if material.weights is not None:
+    if material.weights:
         title = "Weight of a click in training, by hour of the week"
-        yield node("figure", node("h2", title), figures.hours(title, material.weights.tolist(), ""))
+        yield node("figure", node("h2", title), figures.hours(title, list(material.weights), ""))
 
 
 def _key(class_: str, text: str) -> Element:

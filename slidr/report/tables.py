@@ -1,12 +1,13 @@
 """The tables of a report. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from calibrate.result import Achieved, Calibrated, Share
 from contracts.rates import Rate
 from slidr.picture.charts import share_bar
 from slidr.picture.markup import Child, node
+from slidr.report.material import Model
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[Child]], words: int = 1) -> Element:
@@ -58,6 +59,17 @@ def baselines(calibrated: Calibrated) -> Element:
         rows.append((name, baseline.counted, held_out.baselines[name] if held_out else None))
     titles = ("thresholds", "FPR", "IVR", "coverage", "FPR later", "IVR later", "coverage later")
     return table(titles, ([name, *_three(set_on), *_three(later)] for name, set_on, later in rows))
+
+
+def models(found: Mapping[str, Model]) -> Element:
+    """This model and simpler ones on the held-out clicks."""
+    titles = ("model", "IVR later", "FPR later", "coverage later", "pairs")
+    rows: list[list[Child]] = [
+        [name, interval(model.achieved.ivr), interval(model.achieved.fpr), *_three(model.achieved)[2:],
+         percent(model.robot_auc)]
+        for name, model in found.items()
+    ]  # fmt: skip
+    return table(titles, rows)
 
 
 def _three(achieved: Achieved | None) -> list[Child]:

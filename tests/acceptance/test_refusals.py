@@ -11,7 +11,7 @@ from confluent_kafka.admin import (
 )
 
 from contracts.topics import Topic
-from model.manifest import SLICES, Training
+from model.manifest import SLICES, Training, thresholds_json
 from model.release import Draft, write_release
 from slidr.servers import KafkaServer
 from slidr.servers.process import free_port
@@ -103,7 +103,7 @@ def test_a_release_with_an_unknown_feature_is_refused(deployment: Deployment, tm
     draft = Draft(
         onnx=b"never read",
         rules_json=b"{}",
-        thresholds=dict.fromkeys(SLICES, 0.5),
+        calibration_json=thresholds_json(dict.fromkeys(SLICES, 0.5)),
         feature_ids=("account_clicks_1m",),
         training=Training(START_MS, START_MS + 1, 1, 1),
         metrics={},

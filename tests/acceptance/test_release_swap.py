@@ -12,26 +12,26 @@ from contracts.events import ReleaseAction, ReleaseEvent
 from contracts.features import FEATURE_IDS, FEATURES
 from contracts.topics import Topic
 from model.export import export
-from model.manifest import SLICES, Training
+from model.manifest import SLICES, Training, thresholds_json
 from model.network import RobotNetwork
-from model.normalise import fit
 from model.release import Draft, write_release
 from rules.ruleset import RuleSet
 from tests.acceptance.deployment import Deployment, status_json
 from tests.acceptance.test_faults import assert_conserved, skewed_clicks
 from tests.builders import START_MS
+from tests.model.labelled import fitted
 
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     """A model store with two releases, `calls-nobody` and `calls-everybody`, of one small network."""
     table = np.random.default_rng(1).lognormal(1, 1, (300, len(FEATURES))).astype(np.float32)
-    onnx = export(RobotNetwork(fit(table, FEATURE_IDS, np.ones(300, np.float32)), seed=1), table)
+    onnx = export(RobotNetwork(fitted(table, FEATURE_IDS), seed=1), table, FEATURE_IDS)
     for version, threshold in (("calls-nobody", 2.0), ("calls-everybody", 0.0)):
         draft = Draft(
             onnx=onnx,
             rules_json=RuleSet.default().to_json(),
-            thresholds=dict.fromkeys(SLICES, threshold),
+            calibration_json=thresholds_json(dict.fromkeys(SLICES, threshold)),
             feature_ids=FEATURE_IDS,
             training=Training(START_MS, START_MS + 1, 300, 1),
             metrics={},

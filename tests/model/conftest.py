@@ -49,4 +49,4 @@ def network(backward_features: Callable[[int, int], FloatMatrix]) -> RobotNetwor
 
 @pytest.fixture(scope="session")
 def onnx_model(network: RobotNetwork, backward_features: Callable[[int, int], FloatMatrix]) -> bytes:
-    return export(network, backward_features(300, 2))
+    return export(network, backward_features(300, 2), FEATURE_IDS[::-1])

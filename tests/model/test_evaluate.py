@@ -1,72 +1,79 @@
-"""Rates, intervals and the threshold at a budget, against oracles that cannot be wrong."""
+"""Metrics against counting one click after another."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.errors import Refused
 from contracts.rates import rate
-from model.evaluate import (
-    area_under_curve,
-    certain_share,
-    false_positive_rate,
-    invalidation_rate,
-    threshold_at_fpr,
-)
+from contracts.scored import Scored
+from model.evaluate import HOURS_OF_WEEK, area_under_curve, evaluate
 
-scores_of_buyers = st.lists(st.integers(0, 20).map(lambda i: i / 20), min_size=1, max_size=60)
-budgets = st.integers(0, 100).map(lambda percent: percent / 100)
+THRESHOLDS = {"a": 0.5, "b": 0.8}
 
 
-def invalidated(scores: np.ndarray, threshold: float, by_rules: np.ndarray) -> int:
-    return int(((scores >= threshold) | by_rules).sum())
+def scored(seed: int, n: int = 60) -> Scored:
+    chance = np.random.default_rng(seed)
+    return Scored(
+        slices=("a", "b"),
+        score=chance.integers(0, 11, n) / 10,
+        slice_index=chance.integers(0, 2, n).astype(np.int16),
+        purchasing=chance.random(n) < 0.4,
+        by_rules=chance.random(n) < 0.1,
+        session_clicks_1h=chance.integers(1, 10, n).astype(np.float32),
+        hour_of_week=chance.integers(0, HOURS_OF_WEEK, n).astype(np.int16),
+        clicked_at_ms=np.arange(n, dtype=np.int64),
+        kinds=("human", "burst", "crawler"),
+        kind_index=chance.integers(0, 2, n).astype(np.int16),
+    )
 
 
-@given(scores_of_buyers, budgets)
-def test_the_budget_is_kept_and_the_next_lower_threshold_would_break_it(scores: list[float], budget: float) -> None:
-    values = np.array(scores)
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 5.0, 7.0]))
+def test_every_rate_is_that_of_counting(seed: int, busy_over: float) -> None:
+    clicks = scored(seed)
 
-    threshold = threshold_at_fpr(values, budget)
+    found = evaluate(clicks, THRESHOLDS, busy_over)
 
-    assert (values >= threshold).mean() <= budget + 1e-12
-    lower = [value for value in sorted(set(scores), reverse=True) if value < threshold]
-    if lower:
-        assert (values >= lower[0]).mean() > budget
-
-
-@given(st.lists(st.tuples(st.integers(0, 20).map(lambda i: i / 20), st.booleans()), min_size=1, max_size=60), budgets)
-def test_what_rules_invalidate_counts_towards_the_budget(rows: list[tuple[float, bool]], budget: float) -> None:
-    scores, by_rules = np.array([score for score, _ in rows]), np.array([fired for _, fired in rows])
-
-    if by_rules.mean() > budget + 1e-12:
-        with pytest.raises(Refused, match="rules alone"):
-            threshold_at_fpr(scores, budget, by_rules)
-        return
-    threshold = threshold_at_fpr(scores, budget, by_rules)
-
-    assert invalidated(scores, threshold, by_rules) / len(rows) <= budget + 1e-12
+    invalid = [
+        ruled or score >= THRESHOLDS["ab"[place]]
+        for ruled, score, place in zip(clicks.by_rules, clicks.score, clicks.slice_index, strict=True)
+    ]
+    bought = [lost for lost, buyer in zip(invalid, clicks.purchasing, strict=True) if buyer]
+    busy = [lost for lost, count in zip(invalid, clicks.session_clicks_1h, strict=True) if count > busy_over]
+    assert found.overall.ivr == rate(sum(invalid), len(invalid))
+    assert (found.overall.fpr.hits, found.overall.fpr.of) == (sum(bought), len(bought))
+    assert (found.overall.coverage.hits, found.overall.coverage.of) == (sum(busy), len(busy))
 
 
-def test_ties_at_the_edge_of_the_budget_are_spared_together() -> None:
-    scores = np.array([0.9, 0.8, 0.8, 0.8, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
+@given(st.integers(0, 10_000))
+def test_slices_hours_and_kinds_add_up_to_all_clicks(seed: int) -> None:
+    found = evaluate(scored(seed), THRESHOLDS)
 
-    threshold = threshold_at_fpr(scores, 0.2)
-
-    assert threshold == 0.800001
-
-
-def test_a_budget_of_nothing_spares_even_a_perfect_score() -> None:
-    assert threshold_at_fpr(np.array([1.0, 0.5]), 0.0) == 1.000001
-
-
-def test_a_budget_of_everything_invalidates_everything() -> None:
-    assert threshold_at_fpr(np.array([0.0, 0.5]), 1.0) == 0.0
+    for parts in (found.slices.values(), found.hours_of_week):
+        assert sum(part.ivr.hits for part in parts) == found.overall.ivr.hits
+        assert sum(part.fpr.of for part in parts) == found.overall.fpr.of
+        assert sum(part.coverage.of for part in parts) == found.overall.coverage.of
+    assert sum(share.hits for share in found.recall.values()) == found.overall.ivr.hits
+    assert len(found.hours_of_week) == HOURS_OF_WEEK
 
 
-def test_without_purchasing_clicks_there_is_no_threshold() -> None:
-    with pytest.raises(Refused, match="no purchasing click"):
-        threshold_at_fpr(np.array([]), 0.05)
+def test_a_slice_is_judged_by_its_own_threshold_ties_included() -> None:
+    clicks = scored(1)._replace(score=np.full(60, 0.5), by_rules=np.zeros(60, bool))
+
+    found = evaluate(clicks, THRESHOLDS)
+
+    assert found.slices["a"].ivr.value == 1
+    assert found.slices["b"].ivr.value == 0
+
+
+def test_kinds_without_a_click_and_unknown_kinds_have_no_recall() -> None:
+    assert set(evaluate(scored(1), THRESHOLDS).recall) == {"human", "burst"}
+    assert evaluate(scored(1)._replace(kinds=None, kind_index=None), THRESHOLDS).recall == {}
+
+
+def test_a_slice_without_a_threshold_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        evaluate(scored(1), {"a": 0.5})
 
 
 @pytest.mark.parametrize(
@@ -87,27 +94,11 @@ def test_the_interval_holds_the_rate_and_stays_between_zero_and_one(hits: int, o
     assert 0 <= found.low <= found.value <= found.high <= 1
 
 
-@given(st.integers(1, 99).map(lambda percent: percent / 100), st.integers(1, 5000))
-def test_the_certain_share_is_the_largest_whose_interval_ends_within_the_budget(budget: float, of: int) -> None:
-    hits = int(np.floor(certain_share(budget, of) * of + 1e-9))
-
-    assert hits < 0 or rate(hits, of).high <= budget + 1e-9
-    assert rate(max(hits + 1, 0), of).high > budget - 1e-9
-
-
 def test_of_nothing_nothing_is_known() -> None:
     found = rate(0, 0)
 
     assert np.isnan(found.value)
     assert (found.low, found.high) == (0.0, 1.0)
-
-
-def test_the_false_positive_rate_counts_purchasing_clicks_alone() -> None:
-    invalid = np.array([True, True, False, False])
-    purchasing = np.array([True, False, True, False])
-
-    assert invalidation_rate(invalid) == rate(2, 4)
-    assert false_positive_rate(invalid, purchasing) == rate(1, 2)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5).map(float), st.booleans()), min_size=2, max_size=40))

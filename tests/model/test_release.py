@@ -14,7 +14,7 @@ from pyarrow import fs
 
 from contracts.errors import Misconfigured, Refused, Unavailable
 from contracts.features import FEATURE_IDS
-from model.manifest import FILES, SLICES, Training, sha256
+from model.manifest import FILES, SLICES, Training, sha256, thresholds_json
 from model.release import Draft, load_release, write_release
 from model.store import ModelStore
 
@@ -25,7 +25,7 @@ def draft(**changes: Any) -> Draft:
     made: dict[str, Any] = {
         "onnx": b"onnx bytes",
         "rules_json": b"{}",
-        "thresholds": dict.fromkeys(SLICES, 0.75),
+        "calibration_json": thresholds_json(dict.fromkeys(SLICES, 0.75)),
         "feature_ids": ("logged_in", "ip_clicks_1h"),
         "training": Training(NOW_MS - 1000, NOW_MS, clicks=10, seed=1),
         "metrics": {"ivr": 0.2},
@@ -182,7 +182,7 @@ def test_thresholds_must_name_every_slice(models: Path) -> None:
     del thresholds["mobile|user"]
 
     with pytest.raises(Misconfigured, match=r"missing \['mobile\|user'\], unknown \['fridge\|user'\]"):
-        write_release(str(models), "v1", draft(thresholds=thresholds))
+        write_release(str(models), "v1", draft(calibration_json=thresholds_json(thresholds)))
 
     assert not models.exists()
 

@@ -313,7 +313,7 @@ def test_a_subset_of_the_features_exports_and_scores_alike(raw_features: RawFeat
     features = np.ascontiguousarray(raw_features(200, 1)[:, [FEATURE_INDEX[i] for i in ids]])
     network = RobotNetwork(fitted(features, ids), seed=1, hidden=hidden)
 
-    scores = OnnxScorer(export(network, features)).score(features)
+    scores = OnnxScorer(export(network, features, ids)).score(features)
 
     assert np.abs(scores - probabilities(network, features)).max() < 1e-6
 
@@ -340,4 +340,4 @@ def test_a_graph_that_disagrees_with_torch_is_refused(
     monkeypatch.setattr(exporter, "_layers", lambda network: layers)
 
     with pytest.raises(Refused, match="ONNX Runtime and torch disagree: row"):
-        export(network, backward_features(50, 1))
+        export(network, backward_features(50, 1), FEATURE_IDS[::-1])

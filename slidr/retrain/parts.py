@@ -7,12 +7,12 @@
 Clicks of the maturity in the middle are used by nobody: when learning ends it is not known yet who of them buys.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from contracts.errors import Refused
 
-_PARTS = 7
-_HOUR_MS = 3_600_000
+_PARTS: Final = 7
+_HOUR_MS: Final = 3_600_000
 
 
 class Parts(NamedTuple):

@@ -1,0 +1,98 @@
+"""From a plan to a candidate: all steps, and what came of them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from calibrate.result import Calibrated
+from model.manifest import CALIBRATION, MODEL, Training
+from model.release import Draft, write_release
+from slidr.calibrating import calibrate_and_test, write_result
+from slidr.report.material import Model, material
+from slidr.retrain import contenders, steps
+from slidr.retrain.contenders import Seen
+from slidr.retrain.plan import Plan, sha256
+from slidr.retrain.watcher import Watcher
+
+RELEASE: Final = "release"
+
+
+class Candidate(Struct, frozen=True):
+    """What came of a plan; `report` is the page for people. `seen` and `baselines` are of clicks that set nothing."""
+
+    folder: str
+    version: str
+    clicks: int
+    epochs: int
+    calibrated: Calibrated
+    seen: Seen
+    baselines: dict[str, Seen]
+
+    def metrics(self) -> dict[str, float]:
+        """The numbers that a release's manifest keeps."""
+        achieved, auc = self.seen.achieved, self.seen.robot_auc
+        return {
+            "ivr": achieved.ivr.value or 0.0,
+            "fpr": achieved.fpr.value or 0.0,
+            "fpr_low": achieved.fpr.low,
+            "fpr_high": achieved.fpr.high,
+            **({} if achieved.coverage.value is None else {"coverage": achieved.coverage.value}),
+            **({} if auc is None else {"robot_auc": auc}),
+            **{f"invalid_{kind}": share.value or 0.0 for kind, share in self.seen.invalid_by_kind.items()},
+            "fpr_budget": self.calibrated.goals.fpr_budget,
+        }
+
+
+def make(
+    folder: Path, plan: Plan, rules_json: bytes, onnx: bytes | None, created_at_ms: int, watcher: Watcher
+) -> Candidate:
+    """Do what is left to do in the plan's folder. `onnx` takes the place of a network that is trained here.
+
+    Raises Refused for a history that teaches nothing or goals that can't be shown to hold, BadInput and Misconfigured
+    for files or a model of no use. What was finished before stays.
+    """
+    cut = steps.label(folder, plan, watcher)
+    network = steps.learn(folder, plan, cut, onnx, watcher)
+    scored, test = steps.score(folder, network, cut, plan, watcher)
+    asked = plan.asked
+    wanted = asked.with_baselines
+    baselines = contenders.measured(folder, plan, cut, network.feature_ids, watcher) if wanted else {}
+    calibrated, place = calibrate_and_test(scored, test, asked.goals), folder / "calibration"
+    assert calibrated.held_out is not None
+    seen = contenders.seen(test, calibrated.thresholds, calibrated.held_out.overall, asked.goals.busy_over)
+    trained = steps.read_trained(folder)
+    if not place.exists():
+        watcher.step("report")
+        models = {name: Model(each.achieved, each.robot_auc) for name, each in {"network": seen, **baselines}.items()}
+        shown = material(calibrated, scored, test, trained.hour_weights, models)
+        write_result(place, shown)
+    model = (folder / "network" / MODEL).read_bytes()
+    candidate = Candidate(
+        folder=str(folder),
+        version=_version(model, created_at_ms),
+        clicks=cut.clicks,
+        epochs=len(trained.epochs),
+        calibrated=calibrated,
+        seen=seen,
+        baselines=baselines,
+    )
+    if not (folder / RELEASE / candidate.version).exists():
+        draft = Draft(
+            onnx=model,
+            rules_json=rules_json,
+            calibration_json=(place / CALIBRATION).read_bytes(),
+            feature_ids=network.feature_ids,
+            training=Training(plan.parts.training_ms, plan.parts.learned_ms, cut.learned_clicks, asked.schedule.seed),
+            metrics=candidate.metrics(),
+            created_at_ms=created_at_ms,
+        )
+        write_release(str(folder / RELEASE), candidate.version, draft)
+    return candidate
+
+
+def _version(onnx: bytes, created_at_ms: int) -> str:
+    """Time, so that names sort as they were made, and a digest, so that two of one second differ."""
+    at = datetime.fromtimestamp(created_at_ms / 1000, UTC)
+    return f"{at:%Y%m%dT%H%M%SZ}-{sha256(onnx)[:8]}"
