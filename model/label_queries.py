@@ -12,7 +12,7 @@ GOOD_CUSTOMER: Final = 12
 
 def prepare(database: Any, inputs: Inputs, as_of_ms: int, attribution_ms: int) -> None:
     """Tables `bought` and `purchasing` and, of simulated traffic, `kinds`; view `logged`."""
-    database.execute(f"CREATE VIEW logged AS SELECT * FROM {files(inputs.rows)}")
+    database.execute(f"CREATE VIEW logged AS SELECT * FROM {files(inputs.rows)} WHERE run = 'live'")
     database.execute(_BOUGHT.format(purchases=files(inputs.purchases)), {"as_of_ms": as_of_ms})
     database.execute(_PURCHASING, {"attribution_ms": attribution_ms})
     if inputs.truth:
@@ -109,7 +109,7 @@ LEFT JOIN purchasing USING (source_partition, source_offset)
 LEFT JOIN good ON account_hash = good.account
 {kinds}
 WHERE clicked_at_ms >= $from_ms AND clicked_at_ms < $until_ms AND flags = 0
-ORDER BY clicked_at_ms, logged.source_partition, logged.source_offset
+ORDER BY clicked_at_ms, logged.source_partition, logged.source_offset, decided_at_ms
 """
 
 

@@ -56,8 +56,8 @@ def feature_matrix_of(column: Any, wide: int = WIDE) -> FloatMatrix:
     values: FloatMatrix = column.flatten().to_numpy(zero_copy_only=False)
     if lengths - {wide} or len(values) != wide * len(column):
         raise BadInput(
-            f"Clicks have {sorted(map(str, lengths))} features, expected {wide} of each. Leave out files that another "
-            "version of the feature table was written to."
+            f"Clicks have {sorted(map(str, lengths))} features, expected {wide} of each. Begin after the feature "
+            "table was changed, or leave out the files of before."
         )
     return values.reshape(len(column), wide)
 
@@ -73,15 +73,14 @@ class DayWriter:
         )
         self._waiting: list[Any] = []
         self._rows_waiting = 0
-        # Where the last click came from, so that one that comes twice is noticed: both stand side by side.
+        # Where the last click came from: one that comes twice stands side by side with itself.
         self._last = (-1, -1, -1)
 
     def write_all(self, batches: Any) -> Tally:
         """Write what a query answers."""
         tally = Tally()
         for batch in batches:
-            if len(batch):
-                self._check_once(batch)
+            if len(batch) and len(batch := self._once(batch)):
                 self._waiting.append(self._labelled(batch))
                 self._rows_waiting += len(batch)
                 tally = tally.plus(Tally(len(batch), _count(batch, "human"), _count(batch, "purchasing")))
@@ -112,18 +111,13 @@ class DayWriter:
         }
         return pa.RecordBatch.from_arrays([columns[name] for name in self._schema.names], schema=self._schema)
 
-    def _check_once(self, batch: Any) -> None:
+    def _once(self, batch: Any) -> Any:
+        """Each click once: a worker that was cut off may have logged it again, and files may overlap."""
         names = ("clicked_at_ms", "source_partition", "source_offset")
         source = np.stack([batch[name].to_numpy() for name in names])  # (3, n)
         before = np.concatenate([np.array(self._last)[:, None], source[:, :-1]], axis=1)
-        twice = np.flatnonzero((source == before).all(axis=0))
-        if len(twice):
-            _, partition, offset = source[:, twice[0]].tolist()
-            raise Refused(
-                f"The click at offset {offset} of partition {partition} is in the feature-log files more than once. "
-                "Name every file once, and files whose time ranges do not overlap."
-            )
         self._last = tuple(source[:, -1].tolist())
+        return batch.filter(pa.array((source != before).any(axis=0)))
 
     def __enter__(self) -> Self:
         return self

@@ -83,7 +83,7 @@ def write_labels(
     """Write labelled clicks to the new `folder`, one file a UTC day, in time order; `model.labelled` reads them.
 
     The same files and terms give the same bytes. `on_day` hears how many days of how many are done. Raises Refused
-    where no click or no purchase is left, for features that are no numbers and for clicks that occur twice; BadInput
+    where no click or no purchase is left and for features that are no numbers; BadInput
     for damaged files; Misconfigured for files, memory or disk that do not do. Then nothing is written.
     """
     inputs.check()

@@ -17,6 +17,7 @@ from model.labelled import feature_matrix_of, schema
 from model.weights import CELLS, cells
 
 _TIME: Final = "clicked_at_ms"
+_KIND: Final = "kind"
 _EVER: Final = (-(1 << 62), 1 << 62)
 
 
@@ -40,11 +41,15 @@ class Taught(NamedTuple):
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labelled clicks from `from_ms` up to before `until_ms`: their row groups, in time order."""
+    """Labelled clicks from `from_ms` up to before `until_ms`: their row groups, in time order.
+
+    `with_kinds`: the files say what really made each click.
+    """
 
     groups: tuple[Group, ...]
     from_ms: int
     until_ms: int
+    with_kinds: bool = False
 
     @property
     def rows_at_most(self) -> int:
@@ -54,7 +59,7 @@ class Labelled:
     def between(self, from_ms: int, until_ms: int) -> "Labelled":
         """Those of a part of the time."""
         groups = tuple(group for group in self.groups if group.first_ms < until_ms and group.last_ms >= from_ms)
-        return Labelled(groups, max(from_ms, self.from_ms), min(until_ms, self.until_ms))
+        return replace(self, groups=groups, from_ms=max(from_ms, self.from_ms), until_ms=min(until_ms, self.until_ms))
 
     def of(self, groups: Sequence[Group]) -> "Labelled":
         """Those of some row groups."""
@@ -96,12 +101,11 @@ class Labelled:
 
 def open_labelled(folder: Path) -> Labelled:
     """What `labels.write_labels` wrote. Raises Misconfigured for a folder without such files, BadInput for damage."""
-    groups: list[Group] = []
-    for path in sorted(folder.glob("*.parquet")):
-        groups += _groups_of(path)
-    if not groups:
+    files = [(path, *_opened(path)) for path in sorted(folder.glob("*.parquet"))]
+    if not files:
         raise Misconfigured(f"{folder} holds no labelled clicks. Name a folder that labels were written to.")
-    return Labelled(tuple(groups), *_EVER)
+    groups = tuple(group for path, metadata, names in files for group in _groups_of(path, metadata, names))
+    return Labelled(groups, *_EVER, with_kinds=all(_KIND in names for _, _, names in files))
 
 
 def matrix_of(table: Any) -> FloatMatrix:
@@ -109,18 +113,22 @@ def matrix_of(table: Any) -> FloatMatrix:
     return feature_matrix_of(table["features"].combine_chunks())
 
 
-def _groups_of(path: Path) -> Iterator[Group]:
+def _opened(path: Path) -> tuple[Any, list[str]]:
+    """Metadata and columns of a file."""
     try:
         with pq.ParquetFile(path) as file:
-            metadata, found = file.metadata, file.schema_arrow
+            metadata, names = file.metadata, file.schema_arrow.names
     except (pa.ArrowException, OSError) as error:
         raise BadInput(f"{path} cannot be read as Parquet: {error} Write the labels again.") from error
-    if found.names != schema("kind" in found.names).names:
-        raise Misconfigured(f"{path} has the columns {found.names}, which are not those of labelled clicks.")
-    column = found.get_field_index(_TIME)
+    if names != schema(_KIND in names).names:
+        raise Misconfigured(f"{path} has the columns {names}, which are not those of labelled clicks.")
+    return metadata, names
+
+
+def _groups_of(path: Path, metadata: Any, names: list[str]) -> Iterator[Group]:
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        times = group.column(column).statistics
+        times = group.column(names.index(_TIME)).statistics
         yield Group(str(path), number, group.num_rows, times.min, times.max)
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from contracts.errors import Misconfigured
+from contracts.features import FEATURE_IDS, FEATURE_INDEX
 from contracts.ports import FloatMatrix, Scorer
 from model.release import Release
 
@@ -100,6 +101,22 @@ def scorer_for(release: Release) -> Scorer:
             f"{scorer.features}. Publish it again."
         )
     return scorer
+
+
+def features_read(scorer: OnnxScorer) -> tuple[str, ...]:
+    """Ids of the features that a model reads: as it says, or the whole table where it has its width.
+
+    Raises Misconfigured for a model that reads something else.
+    """
+    feature_ids = scorer.feature_ids or (FEATURE_IDS if scorer.features == len(FEATURE_IDS) else ())
+    unknown = [feature_id for feature_id in feature_ids if feature_id not in FEATURE_INDEX]
+    if unknown or len(feature_ids) != scorer.features:
+        what = f"which does not know {', '.join(unknown)}" if unknown else f"whose table has {len(FEATURE_IDS)}"
+        raise Misconfigured(
+            f"The model reads {scorer.features} features of this version of SLIDR, {what}. Name them, in order and "
+            f"with spaces between them, in its metadata {FEATURES_KEY!r}."
+        )
+    return feature_ids
 
 
 def _options() -> Any:

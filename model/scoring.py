@@ -30,23 +30,22 @@ def score_rows(
     labelled: Labelled,
     scorer: Scorer,
     feature_ids: tuple[str, ...],
-    with_kinds: bool = False,
     on_rows: Callable[[int], None] = lambda done: None,
 ) -> Scored:
     """Score labelled clicks with a model that reads `feature_ids`, in time order; `on_rows` hears how many are done.
 
-    `with_kinds`: what really made each click is in the files. Raises Refused where there is no click, BadInput for a
+    Raises Refused where there is no click, BadInput for a
     damaged file.
     """
     columns = columns_of(feature_ids)
     scored, slices, kinds = _empty(labelled.rows_at_most), _Names(SLICES), _Names()
     done = 0
-    for table in labelled.tables((*_COLUMNS, "kind") if with_kinds else _COLUMNS):
+    for table in labelled.tables((*_COLUMNS, "kind") if labelled.with_kinds else _COLUMNS):
         features = matrix_of(table)
         rows = slice(done, done + len(table))
         scored["score"][rows] = written_scores(scorer.score(features if columns is None else features[:, columns]))
         scored["slice_index"][rows] = slices.index(table["slice"])
-        if with_kinds:
+        if labelled.with_kinds:
             scored["kind_index"][rows] = kinds.index(table["kind"])
         for name in _PLAIN:
             scored[name][rows] = table[name].to_numpy()
@@ -57,7 +56,7 @@ def score_rows(
     if strange := slices.names[len(SLICES) :]:
         raise BadInput(f"Labelled clicks are of unknown slices: {', '.join(strange)}. Expected: {', '.join(SLICES)}.")
     scored = {name: column[:done] for name, column in scored.items()}
-    if not with_kinds:
+    if not labelled.with_kinds:
         return Scored(slices=tuple(slices.names), **(scored | {"kind_index": None}))
     return Scored(slices=tuple(slices.names), kinds=tuple(kinds.names), **scored)
 

@@ -38,6 +38,10 @@ BusyOverElse = Annotated[
 ]
 Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="How sure to be that the budget holds.")]
 HorizonDays = Annotated[float, typer.Option(min=0.01, help="For how many days to come it is to hold.")]
+Onnx = Annotated[
+    Path | None,
+    typer.Option(help="A model trained elsewhere, which scores folders of labelled clicks, as in CANDIDATE/labels."),
+]
 Thresholds = Annotated[Path, typer.Option("--calibration", help="The calibration.json whose thresholds to measure.")]
 
 
@@ -51,6 +55,7 @@ def calibrate(
     busy_over: BusyOver = 5,
     confidence: Confidence = 0.95,
     horizon_days: HorizonDays = 7,
+    onnx: Onnx = None,
     as_json: AsJson = False,
 ) -> None:
     """Set a threshold for each slice: the most invalid clicks within what purchasing ones may be lost.
@@ -59,17 +64,18 @@ def calibrate(
     contradict each other; the message names the slices and what would be feasible.
 
     Example: slidr calibrate scored.parquet --out calibration --fpr-budget 0.03 --coverage-floor 0.5
+
+    Example: slidr calibrate candidate/labels/judged --onnx model.onnx --out calibration
     """
     from contracts.files import refuse_used
-    from model.manifest import SLICES
     from slidr.calibrating import calibrate_and_test, split_by_time, write_result
     from slidr.report.material import material
-    from slidr.scored_files import read_scored
+    from slidr.scoring import scored_clicks
 
     goals = goals_of(fpr_budget, slice_fpr_cap, coverage_floor, busy_over, confidence, horizon_days)
     refuse_used(out)
-    scored = read_scored(clicks, SLICES)
-    earlier, later = split_by_time(scored) if held_out is None else (scored, read_scored(held_out, SLICES))
+    scored = scored_clicks(clicks, onnx)
+    earlier, later = split_by_time(scored) if held_out is None else (scored, scored_clicks(held_out, onnx))
     found = calibrate_and_test(earlier, later, goals)
     write_result(out, material(found, earlier, later))
     if as_json:

@@ -72,6 +72,7 @@ def retrain(
 
     Example: slidr retrain candidate --rows history/feature-log --purchases history/purchases --maturity-h 2
     """
+    from slidr.scoring import read_model
     from slidr.settings_source import load_settings
     from slidr.times import parse_time
 
@@ -82,7 +83,7 @@ def retrain(
     archive_uri = load_settings().archive_uri
     rule_set = read_rules(rules)
     goals = goals_of(fpr_budget, slice_fpr_cap, coverage_floor, busy_over, confidence, horizon_days)
-    model = None if onnx is None else _read(onnx)
+    model = None if onnx is None else read_model(onnx)
     now_ms = time.time_ns() // 1_000_000
     from_ms, as_of_ms = (parse_time(text, now_ms) if text else None for text in (from_, as_of))
     with progress_bars(width=20) as progress:
@@ -117,10 +118,3 @@ def retrain(
         return
     typer.echo(f"Candidate {candidate.version} is in {folder}. Read {folder}/calibration/report.html.")
     print_candidate(candidate)
-
-
-def _read(onnx: Path) -> bytes:
-    try:
-        return onnx.read_bytes()
-    except OSError as error:
-        raise Misconfigured(f"The model {onnx} cannot be read: {error.strerror}. Name an ONNX file.") from error

@@ -85,7 +85,7 @@ def simulate(
     Send times are fixed beforehand (open loop): a late send is made at once with its own time, and lateness is told.
     Purchases from before the first click are sent at once. Which clicks are robots' stands in the file of --truth, or
     in the folder of --parquet or --features under truth/, and nowhere else. With --features the clicks are counted and
-    decided as a worker without a model would: that is history for `slidr train --rows`.
+    decided as a worker without a model would: that is history for `slidr retrain --rows`.
 
     Example: slidr simulate --clicks-per-s 1157 --duration-s 900 --attack burst@10m+2m:200 --truth truth.jsonl
 
@@ -188,8 +188,9 @@ def _files_told(written: "ParquetSummary") -> str:
 
 
 def _history_told(written: "HistorySummary") -> str:
+    folder = written.folder
     return (
         f"{written.clicks:,} clicks with their features, {written.robot_clicks:,} of them robots', and "
-        f"{written.purchases:,} purchases are in {written.folder}. Train on them: slidr train "
-        f"--rows {written.folder}/feature-log --purchases {written.folder}/purchases --truth {written.folder}/truth"
+        f"{written.purchases:,} purchases are in {folder}. Train on them: slidr retrain candidate --maturity-h 2 "
+        f"--rows {folder}/feature-log --purchases {folder}/purchases --truth {folder}/truth"
     )

@@ -55,7 +55,7 @@ def make(
     """
     cut = steps.label(folder, plan, watcher)
     network = steps.learn(folder, plan, cut, onnx, watcher)
-    scored, test = steps.score(folder, network, cut, plan, watcher)
+    scored, test = steps.score(folder, network, cut, watcher)
     asked = plan.asked
     wanted = asked.with_baselines
     baselines = contenders.measured(folder, plan, cut, network.feature_ids, watcher) if wanted else {}

@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import Struct
 
 from calibrate.calibration import calibrate
+from calibrate.goals import Goals
 from calibrate.measure import overall
 from calibrate.result import Achieved, Share, share
 from contracts.files import written_whole
@@ -51,26 +52,27 @@ def robot_auc(scored: Scored) -> float | None:
 
 def measured(folder: Path, plan: Plan, cut: Cut, feature_ids: tuple[str, ...], watcher: Watcher) -> dict[str, Seen]:
     """By name; each is trained and measured once, and kept."""
-    found = {}
+    asked, found = plan.asked, {}
     for name in NAMES:
         path = folder / _FOLDER / f"{name}.json"
         if not path.exists():
             watcher.step(name)
-            path.parent.mkdir(exist_ok=True)
-            asked = plan.asked
-            made = contender(
-                name, cut.training, cut.validation, feature_ids, asked.schedule, asked.goals.fpr_budget, watcher
-            )
-            with written_whole(path) as draft:
-                draft.write_bytes(msgspec.json.format(msgspec.json.encode(_judged(made, cut, plan, watcher)), indent=2))
+            budget = asked.goals.fpr_budget
+            made = contender(name, cut.training, cut.validation, feature_ids, asked.schedule, budget, watcher)
+            _keep(path, _judged(made, cut, asked.goals, watcher))
         found[name] = msgspec.json.decode(path.read_bytes(), type=Seen)
     return found
 
 
-def _judged(made: Contender, cut: Cut, plan: Plan, watcher: Watcher) -> Seen:
-    goals = plan.asked.goals
+def _keep(path: Path, what: Seen) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with written_whole(path) as draft:
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(what), indent=2) + b"\n")
+
+
+def _judged(made: Contender, cut: Cut, goals: Goals, watcher: Watcher) -> Seen:
     # What has to be beaten need not find robots anywhere in particular.
     goals = msgspec.structs.replace(goals, coverage_floor=0.0, coverage_floors={})
-    thresholds = calibrate(scored_by(made, cut.calibration, plan, watcher), goals).thresholds
-    test = scored_by(made, cut.test, plan, watcher)
+    thresholds = calibrate(scored_by(made, cut.calibration, watcher), goals).thresholds
+    test = scored_by(made, cut.test, watcher)
     return seen(test, thresholds, overall(test, thresholds, goals), goals.busy_over)

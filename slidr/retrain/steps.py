@@ -6,8 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from contracts.errors import Misconfigured, Refused
-from contracts.features import FEATURE_IDS, FEATURE_INDEX
+from contracts.errors import Refused
 from contracts.scored import Scored
 from model.baselines import Contender, parity_sample
 from model.export import export
@@ -15,7 +14,7 @@ from model.labels import Terms, write_labels
 from model.manifest import MODEL, SLICES
 from model.new_folder import new_folder
 from model.reading import Labelled, open_labelled
-from model.scorer import FEATURES_KEY, OnnxScorer
+from model.scorer import OnnxScorer, features_read
 from model.scoring import score_rows
 from model.train import Epoch, Listener, Shape, learnable_features, train
 from model.weights import cell_weights, hour_weights
@@ -122,23 +121,7 @@ class _Notes(Listener):
         self._watcher.rows(done, at_most)
 
 
-def features_read(scorer: OnnxScorer) -> tuple[str, ...]:
-    """Ids of the features that a model reads: as it says, or the whole table where it has its width.
-
-    Raises Misconfigured for a model that reads something else.
-    """
-    feature_ids = scorer.feature_ids or (FEATURE_IDS if scorer.features == len(FEATURE_IDS) else ())
-    unknown = [feature_id for feature_id in feature_ids if feature_id not in FEATURE_INDEX]
-    if unknown or len(feature_ids) != scorer.features:
-        what = f"which does not know {', '.join(unknown)}" if unknown else f"whose table has {len(FEATURE_IDS)}"
-        raise Misconfigured(
-            f"The model reads {scorer.features} features of this version of SLIDR, {what}. Name them, in order and "
-            f"with spaces between them, in its metadata {FEATURES_KEY!r}."
-        )
-    return feature_ids
-
-
-def score(folder: Path, contender: Contender, cut: Cut, plan: Plan, watcher: Watcher) -> tuple[Scored, Scored]:
+def score(folder: Path, contender: Contender, cut: Cut, watcher: Watcher) -> tuple[Scored, Scored]:
     """What the model says of the clicks that set the thresholds, and of those that test them."""
     found = []
     for name, part in (("calibration", cut.calibration), ("test", cut.test)):
@@ -146,13 +129,12 @@ def score(folder: Path, contender: Contender, cut: Cut, plan: Plan, watcher: Wat
         if not path.exists():
             watcher.step(f"scores for {name}")
             path.parent.mkdir(exist_ok=True)
-            write_scored(path, scored_by(contender, part, plan, watcher))
+            write_scored(path, scored_by(contender, part, watcher))
         found.append(read_scored(path, SLICES))
     return found[0], found[1]
 
 
-def scored_by(contender: Contender, part: Labelled, plan: Plan, watcher: Watcher) -> Scored:
+def scored_by(contender: Contender, part: Labelled, watcher: Watcher) -> Scored:
     """Score clicks, in memory."""
     n = part.rows_at_most
-    with_kinds = bool(plan.inputs.truth)
-    return score_rows(part, contender.scorer, contender.feature_ids, with_kinds, lambda done: watcher.scored(done, n))
+    return score_rows(part, contender.scorer, contender.feature_ids, lambda done: watcher.scored(done, n))

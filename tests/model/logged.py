@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts import feature_log, purchase_log
-from contracts.events import Click, Purchase
+from contracts.events import LIVE, Click, Purchase
 from contracts.ports import FloatMatrix
 from features.answers import UNSEEN_ANSWER
 from features.entities import EntityHasher
@@ -31,11 +31,20 @@ def write_rows(
     flags: Sequence[int] | None = None,
     features: FloatMatrix | None = None,
     rules: Sequence[tuple[str, ...]] | None = None,
+    decided_after_ms: int = 5,
+    run: str = LIVE,
 ) -> str:
     """A feature-log file of clicks that arrived in this order in partition 0; its path."""
     fired = rules or [()] * len(clicks)
     decisions = [
-        decision(click_id=c.click_id, clicked_at_ms=c.clicked_at_ms, rules=r, source_offset=first_offset + i)
+        decision(
+            click_id=c.click_id,
+            clicked_at_ms=c.clicked_at_ms,
+            decided_at_ms=c.clicked_at_ms + decided_after_ms,
+            rules=r,
+            run=run,
+            source_offset=first_offset + i,
+        )
         for i, (c, r) in enumerate(zip(clicks, fired, strict=True))
     ]
     batches = []

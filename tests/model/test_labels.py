@@ -303,6 +303,31 @@ def test_the_same_files_give_the_same_bytes_whatever_the_threads(tmp_path: Path)
     assert all((tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes() for name in names)
 
 
+@pytest.mark.parametrize("rows", [2, 3, 5000])
+def test_a_click_logged_again_or_in_two_files_is_labelled_once(tmp_path: Path, rows: int) -> None:
+    """What a worker logs after it was cut off is decided later; the first verdict is the one that was billed."""
+    clicks = [at(ms, click_id=f"c{ms}", user_id=f"u{ms}") for ms in range(rows)]
+    fired = [("declared_robot",)] * rows
+    first = write_rows(tmp_path / "1.parquet", clicks, decided_after_ms=5)
+    again = write_rows(tmp_path / "2.parquet", clicks[1:], first_offset=1, rules=fired[1:], decided_after_ms=9)
+    purchases = write_purchases(tmp_path / "p.parquet", [bought(rows, user_id="u1")])
+
+    found = labelled(Inputs([again, first, again], [purchases]), tmp_path)
+
+    assert [row["click_id"] for row in found] == [click.click_id for click in clicks]
+    assert not any(row["by_rules"] for row in found)
+    assert [row["purchasing"] for row in found] == [click.user_id == "u1" for click in clicks]
+
+
+def test_clicks_that_a_replay_decided_again_are_not_labelled(tmp_path: Path) -> None:
+    live, replayed = [at(0, click_id="live")], [at(1, click_id="replayed")]
+    rows = [write_rows(tmp_path / "1", live), write_rows(tmp_path / "2", replayed, first_offset=1, run="replay-1")]
+
+    found = labelled(Inputs(rows, [write_purchases(tmp_path / "p", [bought(2)])]), tmp_path)
+
+    assert [row["click_id"] for row in found] == ["live"]
+
+
 def test_what_the_files_reach_over(tmp_path: Path) -> None:
     inputs = inputs_of(tmp_path, [at(0), at(70)], [bought(30), bought(90)])
 
@@ -315,17 +340,6 @@ def nan_in_a_feature(folder: Path) -> Inputs:
     features[1, 5] = np.nan
     rows = write_rows(folder / "rows.parquet", clicks, features=features)
     return Inputs([rows], [write_purchases(folder / "p.parquet", [bought(2)])])
-
-
-def a_file_twice(folder: Path) -> Inputs:
-    rows, purchases, _ = inputs_of(folder, [at(0), at(1)], [bought(2)])
-    return Inputs([*rows, *rows], purchases)
-
-
-def overlapping_files(folder: Path) -> Inputs:
-    clicks = [at(ms, click_id=f"c{ms}") for ms in range(4)]
-    rows = [write_rows(folder / "1.parquet", clicks[:3]), write_rows(folder / "2.parquet", clicks[2:], first_offset=2)]
-    return Inputs(rows, [write_purchases(folder / "p.parquet", [bought(2)])])
 
 
 def cut_off(folder: Path) -> Inputs:
@@ -365,8 +379,6 @@ def other_features(folder: Path) -> Inputs:
     ("spoilt", "error", "says"),
     [
         (nan_in_a_feature, Refused, "click 'broken' is nan, not a finite number"),
-        (a_file_twice, Refused, "offset 0 of partition 0 is in the feature-log files more than once"),
-        (overlapping_files, Refused, "offset 2 of partition 0 is in .* more than once"),
         (cut_off, BadInput, r"rows\.parquet cannot be read as Parquet"),
         (damaged_inside, BadInput, "The Parquet files cannot be read"),
         (other_columns, Misconfigured, "has no column 'click_id'|has no column 'advertiser_id'"),

@@ -1,16 +1,17 @@
 """Scores of labelled files, column by column, and what the network is compared with."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from contracts.errors import Refused
+from contracts.errors import BadInput, Refused
 from contracts.features import FEATURE_IDS, FEATURE_INDEX, FEATURES
 from contracts.ports import FloatMatrix
-from model.baselines import VelocityScorer, baselines, found_at, shapes, velocity_rule
+from model.baselines import NAMES, VelocityScorer, contender, found_at, shapes, velocity_rule
 from model.decide import written_scores
 from model.evaluate import area_under_curve
 from model.reading import Labelled
@@ -45,7 +46,7 @@ def test_every_column_is_that_of_the_files_and_the_score_is_the_written_one(
 ) -> None:
     scorer, told = OnnxScorer(onnx_model), []
 
-    scored = score_rows(rows, scorer, BACKWARD, with_kinds=True, on_rows=told.append)
+    scored = score_rows(rows, scorer, BACKWARD, on_rows=told.append)
 
     every = np.arange(1000)
     assert (scored.score == written_scores(scorer.score(raw_features(1000, 1)[:, ::-1]))).all()
@@ -67,6 +68,7 @@ def test_every_column_is_that_of_the_files_and_the_score_is_the_written_one(
 
 
 def test_a_part_of_the_time_without_the_truth(rows: Labelled, onnx_model: bytes) -> None:
+    rows = replace(rows, with_kinds=False)
     start_ms = rows.groups[0].first_ms
 
     part = rows.between(start_ms + 10 * MINUTE_MS, start_ms + 600 * MINUTE_MS)
@@ -76,6 +78,14 @@ def test_a_part_of_the_time_without_the_truth(rows: Labelled, onnx_model: bytes)
     assert scored.kinds is None
     assert scored.kind_index is None
     assert len(scored.score) == len(scored.clicked_at_ms) == 590
+
+
+def test_a_slice_that_nobody_knows_is_refused(tmp_path: Path, raw_features: RawFeatures, onnx_model: bytes) -> None:
+    strange = pa.array(["mobile|user", "fridge|user"] * 50).dictionary_encode()
+    rows = labelled_files(tmp_path / "rows", raw_features(100, 1), np.arange(100) % 2, slice=strange)
+
+    with pytest.raises(BadInput, match=r"unknown slices: fridge\|user\. Expected: desktop\|user, "):
+        score_rows(rows, OnnxScorer(onnx_model), BACKWARD)
 
 
 def test_nothing_to_score_is_refused(rows: Labelled, onnx_model: bytes) -> None:
@@ -129,7 +139,8 @@ def test_every_baseline_scores_the_same_clicks(raw_features: RawFeatures, tmp_pa
         parts.append(labelled_files(tmp_path / name, features, robot))
     training, validation, unseen = parts
 
-    found = baselines(training, validation, FEATURE_IDS, Schedule(max_epochs=12, batch_rows=32), fpr_budget=0.05)
+    schedule = Schedule(max_epochs=12, batch_rows=32)
+    found = [contender(name, training, validation, FEATURE_IDS, schedule, fpr_budget=0.05) for name in NAMES]
 
     scored = {each.name: score_rows(unseen, each.scorer, each.feature_ids) for each in found}
     aucs = {name: area_under_curve(columns.score, ~columns.purchasing) for name, columns in scored.items()}
