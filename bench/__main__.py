@@ -198,4 +198,28 @@ def compare_traffic(
     typer.echo(json.dumps({name: measures(sample) for name, sample in samples.items()}, indent=2))
 
 
+@app.command()
+def unseen_weeks(
+    seeds: Annotated[int, typer.Option(min=1, help="How many, from 1 on.")] = 5,
+    clicks: Annotated[int, typer.Option(min=10_000, help="Clicks of a week.")] = 300_000,
+    robot_share: Annotated[float, typer.Option(min=0, max=1, help="Share of them that robots make.")] = 0.2,
+    fpr_budget: Annotated[float, typer.Option(min=0, max=1, help="Of purchasing clicks.")] = 0.05,
+    as_json: AsJson = False,
+) -> None:
+    """What a candidate holds in a week that it has not seen: budget, slices, baselines, weights. Minutes a seed.
+
+    Example: make bench ARGS="unseen-weeks --seeds 5"
+    """
+    from bench.unseen_weeks import measure_unseen_week, table
+
+    weeks = []
+    with progress() as shown:
+        bar = shown.add_task("seeds", total=seeds)
+        for seed in range(1, seeds + 1):
+            told = lambda what, seed=seed: shown.update(bar, description=f"seed {seed}: {what}")  # noqa: E731
+            weeks.append(measure_unseen_week(seed, clicks, robot_share, fpr_budget, told))
+            shown.update(bar, advance=1)
+    typer.echo(msgspec.json.encode(weeks).decode() if as_json else table(weeks))
+
+
 app()

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from contracts.errors import Refused
 
 _PARTS: Final = 7
-_HOUR_MS: Final = 3_600_000
+_MINUTE_MS: Final = 60_000
 
 
 class Parts(NamedTuple):
@@ -34,10 +34,10 @@ class Parts(NamedTuple):
 def split(from_ms: int, until_ms: int, maturity_ms: int) -> Parts:
     """Cut the time in which clicks are mature. Raises Refused for one that is too short."""
     span_ms = until_ms - from_ms - maturity_ms
-    if span_ms < _PARTS * _HOUR_MS:
+    if span_ms < _PARTS * _MINUTE_MS:
         raise Refused(
-            f"The history has {max(0, until_ms - from_ms) / _HOUR_MS:.1f} h of clicks old enough to be labelled; at "
-            f"least {(_PARTS * _HOUR_MS + maturity_ms) / _HOUR_MS:.1f} h are needed to train, calibrate and measure on "
+            f"The history has {max(0, until_ms - from_ms) / _MINUTE_MS:.0f} min of clicks old enough to be labelled; "
+            f"at least {_PARTS + maturity_ms / _MINUTE_MS:.0f} min are needed to train, calibrate and measure on "
             "different ones. Take a longer one, or lower the maturity."
         )
     at = [from_ms + span_ms * part // _PARTS for part in range(_PARTS + 1)]

@@ -372,7 +372,7 @@ def damaged(folder: Path) -> None:
         (without_purchases, Refused, "hold no purchase"),
         (without_late_purchases, Refused, "purchas"),
         (thinned_out, Refused, "has 4.. clicks; at least 1000"),
-        (cut_short, Refused, "h of clicks old enough to be labelled"),
+        (cut_short, Refused, r"has \d+ min of clicks old enough to be labelled; at least 127 min"),
         (with_nan, Refused, "not a finite number"),
         (only_buyers, Refused, "both labels are needed"),
         (damaged, BadInput, "cannot be read as Parquet"),
