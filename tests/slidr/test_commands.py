@@ -148,6 +148,15 @@ def test_detached_servers_end_together_and_leave_data_and_log(tmp_path: Path, wa
     assert oct((data / "entity-key").stat().st_mode).endswith("600")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell that runs something in the background lets it, and what it starts, ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_while_starting_leaves_nothing_behind() -> None:
     with subprocess.Popen([*SLIDR, "servers", "up"], stderr=subprocess.PIPE, text=True) as up:
         assert up.stderr is not None

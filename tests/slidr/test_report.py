@@ -23,7 +23,7 @@ GOALS = Goals(fpr_budget=0.1, parents=PARENTS, coverage_floors={"app|user": 0.3}
 
 @pytest.fixture(scope="module")
 def found() -> Material:
-    return material(calibrate_and_test(EARLY, LATER, GOALS), EARLY, LATER, np.arange(168.0))
+    return material(calibrate_and_test(EARLY, LATER, GOALS), EARLY, LATER, list(np.arange(168.0)))
 
 
 def test_the_page_is_well_formed_and_needs_nothing_from_elsewhere(found: Material) -> None:
