@@ -7,16 +7,18 @@ from typing import Final
 from msgspec import Struct
 
 from calibrate.result import Calibrated
+from contracts.scored import Scored
 from model.manifest import CALIBRATION, MODEL, Training
 from model.release import Draft, write_release
 from slidr.calibrating import calibrate_and_test, write_result
-from slidr.report.material import Model, material
+from slidr.report.material import Material, Model, material
 from slidr.retrain import contenders, steps
 from slidr.retrain.contenders import Seen
 from slidr.retrain.plan import Plan, sha256
 from slidr.retrain.watcher import Watcher
 
 RELEASE: Final = "release"
+_CALIBRATED: Final = "calibration"
 
 
 class Candidate(Struct, frozen=True):
@@ -53,43 +55,58 @@ def make(
     Raises Refused for a history that teaches nothing or goals that can't be shown to hold, BadInput and Misconfigured
     for files or a model of no use. What was finished before stays.
     """
+    goals = plan.asked.goals
     cut = steps.label(folder, plan, watcher)
     network = steps.learn(folder, plan, cut, onnx, watcher)
     scored, test = steps.score(folder, network, cut, watcher)
-    asked = plan.asked
-    wanted = asked.with_baselines
-    baselines = contenders.measured(folder, plan, cut, network.feature_ids, watcher) if wanted else {}
-    calibrated, place = calibrate_and_test(scored, test, asked.goals), folder / "calibration"
+    wanted = plan.asked.with_baselines
+    calibrated = calibrate_and_test(scored, test, goals)
     assert calibrated.held_out is not None
-    seen = contenders.seen(test, calibrated.thresholds, calibrated.held_out.overall, asked.goals.busy_over)
-    trained = steps.read_trained(folder)
-    if not place.exists():
-        watcher.step("report")
-        models = {name: Model(each.achieved, each.robot_auc) for name, each in {"network": seen, **baselines}.items()}
-        shown = material(calibrated, scored, test, trained.hour_weights, models)
-        write_result(place, shown)
-    model = (folder / "network" / MODEL).read_bytes()
     candidate = Candidate(
         folder=str(folder),
-        version=_version(model, created_at_ms),
+        version=_version((folder / "network" / MODEL).read_bytes(), created_at_ms),
         clicks=cut.clicks,
-        epochs=len(trained.epochs),
+        epochs=len(steps.read_trained(folder).epochs),
         calibrated=calibrated,
-        seen=seen,
-        baselines=baselines,
+        seen=contenders.seen(test, calibrated.thresholds, calibrated.held_out.overall, goals.busy_over),
+        baselines=contenders.measured(folder, plan, cut, network.feature_ids, watcher) if wanted else {},
     )
+    if not (folder / _CALIBRATED).exists():
+        watcher.step("report")
+        write_result(folder / _CALIBRATED, _shown(candidate, scored, test))
     if not (folder / RELEASE / candidate.version).exists():
-        draft = Draft(
-            onnx=model,
-            rules_json=rules_json,
-            calibration_json=(place / CALIBRATION).read_bytes(),
-            feature_ids=network.feature_ids,
-            training=Training(plan.parts.training_ms, plan.parts.learned_ms, cut.learned_clicks, asked.schedule.seed),
-            metrics=candidate.metrics(),
-            created_at_ms=created_at_ms,
-        )
+        draft = _draft(candidate, plan, cut, network.feature_ids, rules_json, created_at_ms)
         write_release(str(folder / RELEASE), candidate.version, draft)
     return candidate
+
+
+def _shown(candidate: Candidate, scored: Scored, test: Scored) -> Material:
+    models = {
+        name: Model(seen.achieved, seen.robot_auc)
+        for name, seen in {"network": candidate.seen, **candidate.baselines}.items()
+    }
+    weights = steps.read_trained(Path(candidate.folder)).hour_weights
+    return material(candidate.calibrated, scored, test, weights, models)
+
+
+def _draft(
+    candidate: Candidate,
+    plan: Plan,
+    cut: steps.Cut,
+    feature_ids: tuple[str, ...],
+    rules_json: bytes,
+    created_at_ms: int,
+) -> Draft:
+    folder, parts = Path(candidate.folder), plan.parts
+    return Draft(
+        onnx=(folder / "network" / MODEL).read_bytes(),
+        rules_json=rules_json,
+        calibration_json=(folder / _CALIBRATED / CALIBRATION).read_bytes(),
+        feature_ids=feature_ids,
+        training=Training(parts.training_ms, parts.learned_ms, cut.learned_clicks, plan.asked.schedule.seed),
+        metrics=candidate.metrics(),
+        created_at_ms=created_at_ms,
+    )
 
 
 def _version(onnx: bytes, created_at_ms: int) -> str:
