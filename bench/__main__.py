@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from bench import check
 from bench.backlog import Backlog, measure_backlog
+from bench.causes import measure_causes
 from bench.compare_traffic import measures, read_talkingdata, simulated_like
 from bench.deployment import PARTITIONS, Deployment
 from bench.latency import WARM_UP_S, Load, measure_latency
@@ -141,6 +142,25 @@ def store(clicks: int = 100_000, seed: Seed = 1, as_json: AsJson = False, keep: 
 def scorer(seed: Seed = 1, as_json: AsJson = False, keep: Save = False) -> None:
     """The scorer alone, by the rows of a run."""
     _run({"scorer": lambda at, shown: measure_scorer(at, seed)}, PARTITIONS, as_json, keep)
+
+
+@app.command()
+def causes(
+    rate: Annotated[float, typer.Option(help="Clicks per second.")] = RATES_PER_S[0],
+    duration_s: Annotated[float, typer.Option(min=5, help="Seconds a turn, after a warm-up.")] = 40.0,
+    rounds: Annotated[int, typer.Option(min=1, help="How often all take their turns.")] = 2,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    keep: Save = False,
+) -> None:
+    """What makes the tail of the latency: collections, model, Redis, the scheduler, Kafka, each taken away in turns.
+
+    Example: make bench ARGS="causes --rounds 3"
+    """
+    measures: dict[str, Measure] = {
+        "causes": lambda at, shown: measure_causes(at, rate, duration_s, rounds, seed, shown)
+    }
+    _run(measures, PARTITIONS, as_json, keep)
 
 
 @app.command()

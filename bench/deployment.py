@@ -25,12 +25,12 @@ _ENTITY_KEY = "a key for benchmarks only"
 class MeasuredWorker(Child):
     """The shipped worker, which also keeps each latency exactly: written to `latencies` when it ends."""
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+    def __init__(self, environment: dict[str, str], folder: Path, collections: bool = True) -> None:
         self.port = free_port()
         self.latencies = folder / f"latencies-{self.port}.npz"
         super().__init__(
             "bench.measured_worker",
-            [str(self.latencies)],
+            [str(self.latencies), *([] if collections else ["--without-collections"])],
             {**environment, "SLIDR_METRICS_PORT": str(self.port)},
             folder / f"worker-{self.port}.log",
         )
@@ -107,16 +107,16 @@ class Deployment:
         """All topics of one prefix; records of any age are kept."""
         create_topics(self.kafka, prefix, self.partitions, keep_forever=True)
 
-    def worker(self, prefix: str) -> MeasuredWorker:
-        """A worker on the topics of one prefix, not started yet."""
+    def worker(self, prefix: str, release: str | None = None, collections: bool = True) -> MeasuredWorker:
+        """A worker on the topics of one prefix, not started yet; with the trained release, unless another is named."""
         environment = {
             **self.servers.environment(_ENTITY_KEY),
             "SLIDR_TOPIC_PREFIX": prefix,
             "SLIDR_GROUP": f"{prefix}workers",
             "SLIDR_MODELS_URI": self.models_uri,
-            "SLIDR_RELEASE": self.release,
+            "SLIDR_RELEASE": release or self.release,
         }
-        return MeasuredWorker(environment, self.folder)
+        return MeasuredWorker(environment, self.folder, collections)
 
     def child(self, module: str, arguments: list[str], **environment: str) -> Child:
         """Another process of the benchmark, not started yet."""

@@ -9,7 +9,7 @@ The bare loop takes the worker's place first, at the same rate on the same machi
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,14 +90,22 @@ def measure_bare(place: Deployment, load: Load, shown: Progress) -> dict[str, An
     return {**_told(arrivals), "cpu": used}
 
 
-def measure_worker(place: Deployment, load: Load, shown: Progress) -> dict[str, Any]:
-    """The shipped worker."""
+def measure_worker(
+    place: Deployment,
+    load: Load,
+    shown: Progress,
+    *,
+    release: str | None = None,
+    collections: bool = True,
+    raised: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The shipped worker; or with another release, without garbage collections, with some processes at nice -10."""
     prefix = f"worker-{uuid.uuid4().hex[:8]}-"
     place.create_topics(prefix)
-    with place.worker(prefix) as worker:
+    with place.worker(prefix, release, collections) as worker:
         worker.wait_ready()
-        raise_priority(worker.pid, load.priority)
-        raise_priority(place.servers.redis.pid, load.priority)
+        for name, pid in (("worker", worker.pid), ("redis", place.servers.redis.pid)):
+            raise_priority(pid, "nice" if name in raised else load.priority)
         arrivals, used = _measure(place, load, prefix, worker, shown, f"worker at {load.clicks_per_s:,.0f}/s")
         takes, chunks, records = map(worker.metric, (Name.TAKES, f"{Name.CHUNK_RECORDS}_count", Name.CLICKS))
         worker.stop()

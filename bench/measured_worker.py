@@ -1,12 +1,13 @@
 """The shipped worker, with each observation of its latencies and the moments of each take kept, and its threads named.
 
-    python -m bench.measured_worker LATENCIES.npz     settings as for `slidr worker`
+    python -m bench.measured_worker LATENCIES.npz [--without-collections]     settings as for `slidr worker`
 
 The worker's code is untouched: its histograms and its scoring are replaced by ones that remember besides, which costs
 about 0.3 µs a poll and some 3 µs a take.
 `/metrics` answers as always, to the resolution of its buckets, a fifth.
 """
 
+import gc
 import sys
 import threading
 import time
@@ -75,4 +76,6 @@ def _name_threads() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[2:] == ["--without-collections"]:
+        gc.disable()  # the thresholds that the worker sets do not turn it on again
     main(Path(sys.argv[1]))

@@ -88,10 +88,16 @@ def raise_priority(pid: int, priority: str) -> None:
     set, too. Raises PermissionError where this user may not.
     """
     for thread in thread_ids(pid):
-        if priority == "nice":
-            os.setpriority(os.PRIO_PROCESS, thread, NICE)
-        elif priority == "realtime":
+        if priority == "realtime":
             os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(REALTIME))
+    if priority == "nice":
+        set_niceness(pid, NICE)
+
+
+def set_niceness(pid: int, niceness: int) -> None:
+    """Of all threads of a process, from -20 to 19. Raises PermissionError where this user may not."""
+    for thread in thread_ids(pid):
+        os.setpriority(os.PRIO_PROCESS, thread, niceness)
     group = Path(f"/proc/{pid}/autogroup")
-    if priority == "nice" and group.exists():
-        group.write_text(str(NICE))
+    if group.exists():
+        group.write_text(str(niceness))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.results import Result
+from bench.tail import SEGMENTS
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -97,6 +98,25 @@ def _latency(figures: _Figures) -> list[str]:
     return lines
 
 
+def _causes(figures: _Figures) -> list[str]:
+    rows = []
+    for name, turns in figures["causes"].items():
+        middle = sorted(turns, key=lambda turn: turn["in_worker"]["p999_ms"])[len(turns) // 2]
+        each = ", ".join(f"{turn['in_worker']['p999_ms']:.1f}" for turn in turns)
+        slowest = middle["tail"]["slowest_ms"]
+        segments = " / ".join(f"{slowest[segment]:.1f}" for segment in SEGMENTS)
+        rows.append(
+            (name, _milliseconds(middle["in_worker"]), each, segments, f"{middle['timer_late']['p999_ms']:.1f}")
+        )
+    head = ("", "in the worker", "p99.9 of each round", "slowest: waiting / asking / store / deciding", "timer's p99.9")
+    return [
+        f"{figures['clicks_per_s']:,.0f} clicks/s, {figures['duration_s']:.0f} s a turn, the round in the middle; ms, "
+        "p50 / p99 / p99.9 / max:",
+        "",
+        *_table(head, rows),
+    ]
+
+
 def _stages(figures: _Figures) -> list[str]:
     stages, worker = figures["stages_us"], figures["worker"]
     own = sum(us for name, us in stages.items() if name not in NOT_IN_WORKER)
@@ -131,6 +151,7 @@ _US = ("p50_ms", "p99_ms", "p999_ms")
 _RENDERERS: dict[str, Callable[[Any], list[str]]] = {
     "latency-long": _latency,
     "latency": _latency,
+    "causes": _causes,
     "backlog": _backlog,
     "stages": _stages,
     "store": _store,
