@@ -20,6 +20,7 @@ from calibrate.goals import Goals
 from calibrate.result import Share, share
 from contracts.scored import Scored
 from model.baselines import NAMES, Contender, contender
+from model.evaluate import area_under_curve
 from model.labels import Terms, write_labels
 from model.reading import open_labelled
 from model.train import Schedule
@@ -37,24 +38,20 @@ _END_MS: Final = 1_705_881_600_000  # a Monday
 _NIGHT_HOURS: Final = range(6)
 _BY_SLICE: Final = "network, by slice"
 _SINGLE: Final = "network, one threshold"
-_ROWS: Final = {
-    "ivr": "clicks invalidated (IVR)",
-    "robots": "robots' clicks invalidated",
-    "night_robots": "the same, 0:00 to 6:00",
-    "night_fpr": "FPR, 0:00 to 6:00",
-}
 
 
 class Compared(Struct, frozen=True):
     """Shares of the unseen week invalidated at the candidate's FPR: of all clicks, and of robots' by day and at night.
 
-    `night_fpr` is of purchasing clicks from 0:00 to 6:00, local time.
+    `night_fpr` is of purchasing clicks from 0:00 to 6:00, local time. `night_pairs`: how often a robot's click of these
+    hours scores above a person's, at whatever threshold.
     """
 
     ivr: Share
     robots: Share
     night_robots: Share
     night_fpr: Share
+    night_pairs: float
 
 
 class UnseenWeek(Struct, frozen=True):
@@ -137,7 +134,22 @@ def _compared(clicks: Scored, invalid: np.ndarray[tuple[int], np.dtype[np.bool_]
     def of(which: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Share:
         return share(int((invalid & which).sum()), int(which.sum()))
 
-    return Compared(of(np.ones(len(invalid), bool)), of(robots), of(robots & night), of(clicks.purchasing & night))
+    return Compared(
+        ivr=of(np.ones(len(invalid), bool)),
+        robots=of(robots),
+        night_robots=of(robots & night),
+        night_fpr=of(clicks.purchasing & night),
+        night_pairs=area_under_curve(clicks.score[night], robots[night]),
+    )
+
+
+_ROWS: Final[dict[str, Callable[[Compared], float]]] = {
+    "clicks invalidated (IVR)": lambda seen: seen.ivr.value or 0.0,
+    "robots' clicks invalidated": lambda seen: seen.robots.value or 0.0,
+    "the same, 0:00 to 6:00": lambda seen: seen.night_robots.value or 0.0,
+    "FPR, 0:00 to 6:00": lambda seen: seen.night_fpr.value or 0.0,
+    "pairs in the right order, 0:00 to 6:00": lambda seen: seen.night_pairs,
+}
 
 
 def table(weeks: list[UnseenWeek]) -> str:
@@ -153,8 +165,8 @@ def table(weeks: list[UnseenWeek]) -> str:
     lines.append("")
     lines.append("| at equal FPR, mean of seeds ± spread | " + " | ".join(names) + " |")
     lines.append("|" + "---|" * (1 + len(names)))
-    for what, told in _ROWS.items():
-        cells = (_spread([getattr(_of(week, name), what).value or 0.0 for week in weeks]) for name in names)
+    for told, value in _ROWS.items():
+        cells = (_spread([value(_of(week, name)) for week in weeks]) for name in names)
         lines.append(f"| {told} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -26,7 +26,7 @@ class Goals(Struct, frozen=True, kw_only=True):
     busy_over: float = 5.0
     parents: dict[str, str] = field(default_factory=dict)
     parent_weight: float = 200.0
-    thin_below: int = 100
+    thin_below: int = 30
     confidence: float = 0.95
     horizon_days: float = 7.0
 
