@@ -5,6 +5,7 @@ The archive grows while a candidate is made: files and times are looked up once,
 
 import fcntl
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,13 +108,19 @@ def sha256(content: bytes) -> str:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Make the folder and keep others out of it. Raises Refused if somebody is in it, Misconfigured if it can't be."""
+    there = folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Beside the folder's content, and let go of by the system however its holder ends.
-        with (folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise Misconfigured(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
+    try:
+        # Let go of by the system however its holder ends.
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     except BlockingIOError as error:
         raise Refused(f"Somebody else is making the candidate {folder}. Wait for it, or name a new folder.") from error
-    except (NotADirectoryError, FileExistsError, PermissionError) as error:
-        raise Misconfigured(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
+    finally:
+        os.close(place)
+        if not there and not any(folder.iterdir()):
+            folder.rmdir()

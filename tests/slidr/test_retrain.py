@@ -236,7 +236,7 @@ def test_what_was_finished_is_not_done_again(files: Path, made: Candidate, tmp_p
     folder = shutil.copytree(made.folder, tmp_path / "c")
     for step in STEPS[kept:]:
         shutil.rmtree(folder / step) if (folder / step).is_dir() else (folder / step).unlink()
-    written = {name: (folder / name).stat().st_mtime_ns for name in contents(folder) if name != ".lock"}
+    written = {name: (folder / name).stat().st_mtime_ns for name in contents(folder)}
 
     found = candidate_of(files, folder)
 
@@ -387,6 +387,28 @@ def test_a_history_that_teaches_nothing_is_refused_and_there_is_no_release(
         candidate_of(spoilt, tmp_path / "c")
 
     assert not (tmp_path / "c" / RELEASE).exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "options", "exit_code", "says"),
+    [
+        (damaged, [], 1, "cannot be read as Parquet"),
+        (without_purchases, [], 1, "hold no purchase"),
+        (lambda folder: None, ["--from", "2030-01-01"], 1, "min of clicks old enough to be labelled"),
+        (lambda folder: None, ["--coverage-floor", "much"], 2, "'much' is no floor of robotic coverage"),
+    ],
+)
+def test_a_script_sees_a_sentence_and_an_exit_code(
+    spoilt: Path, tmp_path: Path, spoil: Callable[[Path], None], options: list[str], exit_code: int, says: str
+) -> None:
+    spoil(spoilt)
+
+    run = subprocess.run(command(spoilt, tmp_path / "c", *options), capture_output=True, text=True)
+
+    assert run.returncode == exit_code
+    assert says in " ".join(run.stderr.split())
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "c").exists()
 
 
 def test_purchases_are_known_up_to_the_latest_one_unless_said_otherwise(spoilt: Path, tmp_path: Path) -> None:
