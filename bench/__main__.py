@@ -224,6 +224,7 @@ def unseen_weeks(
     clicks: Annotated[int, typer.Option(min=10_000, help="Clicks of a week.")] = 300_000,
     robot_share: Annotated[float, typer.Option(min=0, max=1, help="Share of them that robots make.")] = 0.2,
     fpr_budget: Annotated[float, typer.Option(min=0, max=1, help="Of purchasing clicks.")] = 0.05,
+    baselines: Annotated[bool, typer.Option(help="Train what the network has to beat, too.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """What a candidate holds in a week that it has not seen: budget, slices, baselines, weights. Minutes a seed.
@@ -231,13 +232,14 @@ def unseen_weeks(
     Example: make bench ARGS="unseen-weeks --seeds 5"
     """
     from bench.unseen_weeks import measure_unseen_week, table
+    from model.baselines import NAMES
 
     weeks = []
     with progress() as shown:
         bar = shown.add_task("seeds", total=seeds)
         for seed in range(1, seeds + 1):
             told = lambda what, seed=seed: shown.update(bar, description=f"seed {seed}: {what}")  # noqa: E731
-            weeks.append(measure_unseen_week(seed, clicks, robot_share, fpr_budget, told))
+            weeks.append(measure_unseen_week(seed, clicks, robot_share, fpr_budget, NAMES if baselines else (), told))
             shown.update(bar, advance=1)
     typer.echo(msgspec.json.encode(weeks).decode() if as_json else table(weeks))
 

@@ -7,7 +7,7 @@ Everything is compared at an equal FPR of week 2: each model, and the network wi
 threshold that loses no more purchasing clicks of that week than the candidate's thresholds by slice did.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -19,7 +19,7 @@ from calibrate.baselines import single_threshold
 from calibrate.goals import Goals
 from calibrate.result import Share, share
 from contracts.scored import Scored
-from model.baselines import NAMES, Contender, contender
+from model.baselines import Contender, contender
 from model.evaluate import area_under_curve
 from model.labels import Terms, write_labels
 from model.reading import open_labelled
@@ -67,9 +67,14 @@ class UnseenWeek(Struct, frozen=True):
 
 
 def measure_unseen_week(
-    seed: int, clicks: int, robot_share: float, fpr_budget: float, on_step: Callable[[str], None]
+    seed: int,
+    clicks: int,
+    robot_share: float,
+    fpr_budget: float,
+    models: Sequence[str],
+    on_step: Callable[[str], None],
 ) -> UnseenWeek:
-    """Two simulated weeks of `clicks` clicks each."""
+    """Two simulated weeks of `clicks` clicks each; `models` of `model.baselines.NAMES` are trained beside the network."""
 
     class Told(Watcher):
         def step(self, what: str) -> None:
@@ -79,10 +84,12 @@ def measure_unseen_week(
         files, folder = Path(name) / "history", Path(name) / "candidate"
         on_step("history")
         write_history(history_scenario(seed, _END_MS, 14, 2 * clicks, robot_share), RuleSet.default(), files)
-        return _measured(files, folder, seed, fpr_budget, Told())
+        return _measured(files, folder, seed, fpr_budget, models, Told())
 
 
-def _measured(files: Path, folder: Path, seed: int, fpr_budget: float, watcher: Watcher) -> UnseenWeek:
+def _measured(
+    files: Path, folder: Path, seed: int, fpr_budget: float, models: Sequence[str], watcher: Watcher
+) -> UnseenWeek:
     rules_json, inputs = RuleSet.default().to_json(), history_inputs(files)
     week_2_ms = _END_MS - _WEEK_MS
     asked = Asked(
@@ -110,11 +117,11 @@ def _measured(files: Path, folder: Path, seed: int, fpr_budget: float, watcher: 
     def at_equal_fpr(clicks: Scored) -> Compared:
         return _compared(clicks, clicks.invalid(single_threshold(clicks, asked.goals, lost)))
 
-    models = {}
-    for name in NAMES:
+    others = {}
+    for name in models:
         watcher.step(name)
         trained = contender(name, cut.training, cut.validation, network.feature_ids, asked.schedule, fpr_budget)
-        models[name] = at_equal_fpr(scored(trained))
+        others[name] = at_equal_fpr(scored(trained))
     return UnseenWeek(
         seed=seed,
         fpr_budget=fpr_budget,
@@ -122,7 +129,7 @@ def _measured(files: Path, folder: Path, seed: int, fpr_budget: float, watcher: 
         fpr=share(lost, int(week.purchasing.sum())),
         by_slice=_compared(week, invalid),
         single_threshold=at_equal_fpr(week),
-        models=models,
+        models=others,
     )
 
 
