@@ -74,7 +74,7 @@ def measure_unseen_week(
     models: Sequence[str],
     on_step: Callable[[str], None],
 ) -> UnseenWeek:
-    """Two simulated weeks of `clicks` clicks each; `models` of `model.baselines.NAMES` are trained beside the network."""
+    """Two simulated weeks of `clicks` clicks each; `models` of `model.baselines.NAMES` are trained beside it."""
 
     class Told(Watcher):
         def step(self, what: str) -> None:

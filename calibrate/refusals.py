@@ -43,7 +43,7 @@ def _beyond(slice_: Slice, goals: Goals) -> str:
     allowed = float(slice_.curve.coverage[slice_.curve.at(goals.cap)])
     return (
         f"{slice_.name} reaches {goals.floor(slice_.name):.2%} at an FPR of {slice_.lo:.2%}, "
-        f"{slice_.lo - goals.cap:.2%} above the cap, which allows {_down(allowed)}"
+        f"{slice_.lo - goals.cap:.2%} above the cap, which allows it {_down(allowed)}"
     )
 
 

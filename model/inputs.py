@@ -1,6 +1,7 @@
 """The Parquet files that labels are made from, looked at before anything is read: are they there, whole, and ours?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -32,6 +33,13 @@ class Inputs(NamedTuple):
             for path in paths:
                 _check_columns(path, schema)
 
+    def verify(self) -> None:
+        """Compare every page of every file with its checksum, where it has one. Raises BadInput for a damaged file."""
+        for path in (*self.rows, *self.purchases, *self.truth):
+            with _reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+                for _ in file.iter_batches():
+                    pass
+
 
 def _check_columns(path: str, expected: Any) -> None:
     found = _read_schema(path)
@@ -50,8 +58,8 @@ def _alike(found: Any, expected: Any) -> bool:
     if pa.types.is_dictionary(found):
         found = found.value_type
     if pa.types.is_fixed_size_list(expected):
-        # Written without Arrow's schema, a list's length is not in the file; rows are looked at when they are read.
-        return pa.types.is_list(found) or bool(found == expected)
+        # Rows are looked at when they are read: those of another feature table may be of a time that is not asked for.
+        return bool(pa.types.is_list(found) or pa.types.is_fixed_size_list(found))
     if pa.types.is_fixed_size_binary(expected):
         return pa.types.is_binary(found) or bool(found == expected)
     if pa.types.is_string(expected):
@@ -62,9 +70,17 @@ def _alike(found: Any, expected: Any) -> bool:
 
 
 def _read_schema(path: str) -> Any:
-    try:
+    with _reading(path):
         return pq.read_schema(path)
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise Misconfigured(f"{path} is not there. Name files that are.") from error
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{path} cannot be read as Parquet: {error} Restore the file, or leave it out.") from error
+        raise BadInput(
+            f"{path} cannot be read as Parquet: {str(error).rstrip('. ')}. Restore the file, or leave it out."
+        ) from error

@@ -69,7 +69,11 @@ class DayWriter:
         self._schema = schema(with_kinds)
         name = f"{np.datetime64(day, 'D')}.parquet"
         self._writer = pq.ParquetWriter(
-            folder / name, self._schema, compression="zstd", use_dictionary=["slice", "kind"]
+            folder / name,
+            self._schema,
+            compression="zstd",
+            use_dictionary=["slice", "kind"],
+            write_page_checksum=True,
         )
         self._waiting: list[Any] = []
         self._rows_waiting = 0

@@ -89,7 +89,7 @@ class Labelled:
         whole = group.first_ms >= self.from_ms and group.last_ms < self.until_ms
         wanted = list(columns) if whole or _TIME in columns else [*columns, _TIME]
         try:
-            with pq.ParquetFile(group.path) as file:
+            with pq.ParquetFile(group.path, page_checksum_verification=True) as file:
                 table = file.read_row_group(group.number, wanted, use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise BadInput(f"{group.path} cannot be read: {error} Write the labels again.") from error

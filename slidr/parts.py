@@ -56,5 +56,9 @@ class Parts:
         # Features are numbers that seldom repeat exactly by column: plain bytes compress as well and read faster.
         words = [f.name for f in self._schema if pa.types.is_string(f.type) and not f.name.endswith("_id")]
         return pq.ParquetWriter(
-            path, self._schema, compression="zstd", use_dictionary=[*words, "advertiser_id", "campaign_id", "ad_id"]
+            path,
+            self._schema,
+            compression="zstd",
+            write_page_checksum=True,
+            use_dictionary=[*words, "advertiser_id", "campaign_id", "ad_id"],
         )

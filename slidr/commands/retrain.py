@@ -99,10 +99,12 @@ def retrain(
             found = archived(archive_uri, from_ms) if rows is None else named(rows, str(purchases), truth)
             return History(found, from_ms, as_of_ms)
 
-        names = {"from": from_, "as of": as_of, "truth": truth, "purchases": purchases}
-        names |= {"archive": archive_uri} if rows is None else {"rows": rows}
+        files = {"truth": truth, "purchases": purchases, "rows": rows}
+        names = {name: str(Path(text).absolute()) for name, text in files.items() if text}
+        times = {"from": from_, "as of": as_of, "archive": archive_uri if rows is None else None}
+        names |= {name: text for name, text in times.items() if text}
         asked = Asked(
-            history={name: value for name, value in names.items() if value},
+            history=names,
             goals=goals,
             schedule=Schedule(seed=seed, rows_per_epoch=rows_per_epoch),
             rules_sha256=sha256(rule_set.to_json()),

@@ -136,7 +136,7 @@ def told(candidate: "Candidate") -> dict[str, object]:
 def print_candidate(candidate: "Candidate") -> None:
     """What the release does to clicks that it was not made from."""
     seen, calibrated = candidate.seen, candidate.calibrated
-    typer.echo(f"Made of {candidate.clicks:,} clicks in {candidate.epochs} epochs. On the last part of them:")
+    typer.echo(f"Made of {candidate.clicks:,} labelled clicks, {candidate.epochs} epochs. On the last part of them:")
     ivr, fpr = seen.achieved.ivr, seen.achieved.fpr
     typer.echo(f"  invalidated (IVR)                {_percent(ivr)}  of {ivr.of:,} clicks")
     typer.echo(

@@ -102,7 +102,8 @@ def _explained(calibrated: Calibrated) -> str:
     return (
         f"To show that the budget holds, chance included, {percent(calibrated.spendable_fpr)} could be spent.{price} "
         "Bought: purchasing clicks of the slice that set the threshold; with few of them (*) the FPR foreseen is an "
-        "upper bound that leans on the parent slice."
+        "upper bound that leans on the parent slice. Its upper bound is "
+        "one-sided, from the clicks that tested it alone."
     )
 
 

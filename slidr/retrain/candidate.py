@@ -1,6 +1,7 @@
 """From a plan to a candidate: all steps, and what came of them."""
 
 from datetime import UTC, datetime
+from math import nan
 from pathlib import Path
 from typing import Final
 
@@ -85,7 +86,8 @@ def _shown(candidate: Candidate, scored: Scored, test: Scored) -> Material:
         name: Model(seen.achieved, seen.robot_auc)
         for name, seen in {"network": candidate.seen, **candidate.baselines}.items()
     }
-    weights = steps.read_trained(Path(candidate.folder)).hour_weights
+    # An hour that training did not see has no weight, not a weight of nothing.
+    weights = [weight or nan for weight in steps.read_trained(Path(candidate.folder)).hour_weights]
     return material(candidate.calibrated, scored, test, weights, models)
 
 

@@ -13,6 +13,7 @@ from contracts.errors import Refused
 
 _PARTS: Final = 7
 _MINUTE_MS: Final = 60_000
+_HOUR_MS: Final = 60 * _MINUTE_MS
 
 
 class Parts(NamedTuple):
@@ -36,9 +37,9 @@ def split(from_ms: int, until_ms: int, maturity_ms: int) -> Parts:
     span_ms = until_ms - from_ms - maturity_ms
     if span_ms < _PARTS * _MINUTE_MS:
         raise Refused(
-            f"The history has {max(0, until_ms - from_ms) / _MINUTE_MS:.0f} min of clicks old enough to be labelled; "
-            f"at least {_PARTS + maturity_ms / _MINUTE_MS:.0f} min are needed to train, calibrate and measure on "
-            "different ones. Take a longer one, or lower the maturity."
+            f"The history has {max(0, until_ms - from_ms) / _HOUR_MS:.1f} h of clicks old enough to be labelled; "
+            f"at least {(_PARTS * _MINUTE_MS + maturity_ms) / _HOUR_MS:.1f} h are needed to train, calibrate and "
+            "measure on different ones. Take a longer one, begin earlier, or lower the maturity."
         )
     at = [from_ms + span_ms * part // _PARTS for part in range(_PARTS + 1)]
     return Parts(at[0], at[4], at[5], at[5] + maturity_ms, at[6] + maturity_ms, at[7] + maturity_ms)

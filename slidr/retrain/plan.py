@@ -6,6 +6,7 @@ The archive grows while a candidate is made: files and times are looked up once,
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from contracts.errors import Misconfigured, Refused
 from contracts.files import written_whole
 from model.inputs import Inputs
 from model.labels import MATURITY_MS, known_of
+from model.manifest import SLICES
 from model.train import Schedule
 from slidr.retrain.parts import Parts, split
 
@@ -63,8 +65,11 @@ class Plan(Struct, frozen=True, kw_only=True):
 def pinned(folder: Path, asked: Asked, find: Callable[[], History]) -> Plan:
     """The plan of the folder, made of the history that `find` finds if there is none yet.
 
+    `goals` may change until there is a release.
+
     Raises Refused for a folder with another plan, and for a history that is too short or has no purchase.
     """
+    asked.goals.check(SLICES)
     path = folder / PLAN
     try:
         plan = msgspec.json.decode(path.read_bytes(), type=Plan)
@@ -72,6 +77,8 @@ def pinned(folder: Path, asked: Asked, find: Callable[[], History]) -> Plan:
         return _pin(path, asked, find())
     except (msgspec.DecodeError, OSError) as error:
         raise Misconfigured(f"{path} cannot be read: {error}. Name a new folder.") from error
+    if msgspec.structs.replace(plan.asked, goals=asked.goals) == asked and not (folder / "release").exists():
+        return _with_goals(folder, plan, asked)
     if plan.asked != asked:
         before, now = msgspec.to_builtins(plan.asked), msgspec.to_builtins(asked)
         names = ", ".join(name for name in before if before[name] != now[name])
@@ -79,11 +86,26 @@ def pinned(folder: Path, asked: Asked, find: Callable[[], History]) -> Plan:
     return plan
 
 
+def _with_goals(folder: Path, plan: Plan, asked: Asked) -> Plan:
+    """Keep what does not depend on goals: labels, network and scores."""
+    if plan.asked != asked:
+        for name in ("baselines", "calibration"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        plan = msgspec.structs.replace(plan, asked=asked)
+        _write(folder / PLAN, plan)
+    return plan
+
+
 def _pin(path: Path, asked: Asked, history: History) -> Plan:
+    history.inputs.verify()
     plan = _made(asked, history)
+    _write(path, plan)
+    return plan
+
+
+def _write(path: Path, plan: Plan) -> None:
     with written_whole(path) as draft:
         draft.write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
-    return plan
 
 
 def _made(asked: Asked, history: History) -> Plan:

@@ -160,7 +160,7 @@ def test_floors_beyond_the_cap_are_refused_with_what_it_allows() -> None:
     wanted = goals(slice_fpr_cap=0.12, coverage_floors={"web|guest": 0.95})
 
     with pytest.raises(
-        Refused, match=r"web\|guest reaches 95.00% at an FPR of .* above the cap, which allows"
+        Refused, match=r"web\|guest reaches 95.00% at an FPR of .* above the cap, which allows it"
     ) as found:
         calibrate(SCORED, wanted)
 

@@ -9,13 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.events import Click
-from contracts.features import DISTINCT, DISTINCT_WINDOWS, FEATURE_IDS, FEATURE_INDEX, FEATURES, NO_GAP, WINDOWS_MS
+from contracts.features import (
+    DISTINCT,
+    DISTINCT_WINDOWS,
+    FEATURE_IDS,
+    FEATURE_INDEX,
+    FEATURES,
+    NO_GAP,
+    WINDOWS_MS,
+    Feature,
+)
 from features.answers import ANSWER, ANSWER_BYTES, UNSEEN_ANSWER, split_answers
 from features.sketches import SLOTS, estimate
 from features.vector import SESSION_CLICKS_1H, feature_matrix
 from tests.builders import START_MS, click
 
 WINDOWS = list(WINDOWS_MS)
+MINUTES = {"1m": 1, "10m": 10, "1h": 60, "24h": 1440}
+COUNTED = ("clicks", "rate", "burst", "gap")
 
 
 def answer_from(seed: int) -> np.void:
@@ -29,14 +40,7 @@ def answer_from(seed: int) -> np.void:
 
 
 def expected_row(answer: np.void, one: Click) -> dict[str, float]:
-    row: dict[str, float] = {}
-    for entity in ("account", "session", "account_campaign", "ip", "ip_ua"):
-        *counts, gap_s = (float(number) for number in answer[entity])
-        row |= {f"{entity}_clicks_{window}": count for window, count in zip(WINDOWS, counts, strict=True)}
-        row[f"{entity}_rate_10m"] = counts[1] / 10
-        row[f"{entity}_burst_1m_1h"] = counts[0] / (counts[2] / 60) if counts[2] else 0.0
-        row[f"{entity}_burst_1h_24h"] = counts[2] / (counts[3] / 24) if counts[3] else 0.0
-        row[f"{entity}_gap_s"] = gap_s
+    row = {feature.id: counted(answer, feature) for feature in FEATURES if feature.kind in COUNTED}
     occupied = [*answer["account_occupied"], *answer["ip_occupied"]]
     names = [f"{entity}_distinct_{what}_{window}" for entity, what in DISTINCT for window in DISTINCT_WINDOWS]
     row |= {name: estimate(int(slots)) for name, slots in zip(names, occupied, strict=True)}
@@ -46,6 +50,19 @@ def expected_row(answer: np.void, one: Click) -> dict[str, float]:
     row |= {"hour_sin": math.sin(2 * math.pi * day), "hour_cos": math.cos(2 * math.pi * day)}
     row |= {"weekday_sin": math.sin(2 * math.pi * week), "weekday_cos": math.cos(2 * math.pi * week)}
     return {**row, "logged_in": float(one.logged_in)}
+
+
+def counted(answer: np.void, feature: Feature) -> float:
+    *counts, gap_s = (float(number) for number in answer[feature.entity])
+    per_min = {name: count / MINUTES[name] for name, count in zip(WINDOWS, counts, strict=True)}
+    match feature.kind:
+        case "clicks":
+            return per_min[feature.window] * MINUTES[feature.window]
+        case "rate":
+            return per_min[feature.window]
+        case "burst":
+            return per_min[feature.window] / per_min[feature.base] if per_min[feature.base] else 0.0
+    return gap_s
 
 
 clicks = st.builds(

@@ -276,6 +276,46 @@ def test_a_folder_that_was_begun_with_other_wishes_is_left_alone(files: Path, ma
     assert contents(folder) == contents(Path(made.folder))
 
 
+def test_other_goals_begin_again_at_the_thresholds_until_there_is_a_release(files: Path, tmp_path: Path) -> None:
+    """What was refused may be asked for differently without training again."""
+    folder, too_much = tmp_path / "c", Goals(fpr_budget=0.0001, coverage_floor=0.9, parents=PARENTS)
+    with pytest.raises(Refused):
+        candidate_of(files, folder, msgspec.structs.replace(ASKED, goals=too_much))
+    trained = (folder / "network" / "model.onnx").stat().st_mtime_ns
+
+    found = candidate_of(files, folder)
+
+    assert (folder / "network" / "model.onnx").stat().st_mtime_ns == trained
+    assert found.calibrated.goals == ASKED.goals
+    with pytest.raises(Refused, match="was begun with other goals"):
+        candidate_of(files, folder, msgspec.structs.replace(ASKED, goals=Goals(fpr_budget=0.3, parents=PARENTS)))
+
+
+def test_goals_that_make_no_sense_are_refused_before_anything_is_done(files: Path, tmp_path: Path) -> None:
+    goals = Goals(fpr_budget=BUDGET, coverage_floors={"phone": 0.5}, parents=PARENTS)
+
+    with pytest.raises(Misconfigured, match="slices that are not there: phone"):
+        candidate_of(files, tmp_path / "c", msgspec.structs.replace(ASKED, goals=goals))
+
+    assert not list((tmp_path / "c").iterdir())
+
+
+@pytest.mark.parametrize("name", ["feature-log", "purchases", "truth"])
+def test_a_byte_that_changed_within_a_file_is_found_before_anything_is_made_of_it(
+    spoilt: Path, tmp_path: Path, name: str
+) -> None:
+    """Features with other bits would be features all the same."""
+    (path,) = (spoilt / name).iterdir()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(BadInput, match=path.name):
+        candidate_of(spoilt, tmp_path / "c")
+
+    assert not list((tmp_path / "c").iterdir())
+
+
 def test_two_do_not_make_one_candidate(tmp_path: Path) -> None:
     with alone(tmp_path / "c"), pytest.raises(Refused, match="Somebody else is making"), alone(tmp_path / "c"):
         pass
@@ -372,7 +412,7 @@ def damaged(folder: Path) -> None:
         (without_purchases, Refused, "hold no purchase"),
         (without_late_purchases, Refused, "purchas"),
         (thinned_out, Refused, "has 4.. clicks; at least 1000"),
-        (cut_short, Refused, r"has \d+ min of clicks old enough to be labelled; at least 127 min"),
+        (cut_short, Refused, r"has \d\.\d h of clicks old enough to be labelled; at least 2\.1 h"),
         (with_nan, Refused, "not a finite number"),
         (only_buyers, Refused, "both labels are needed"),
         (damaged, BadInput, "cannot be read as Parquet"),
@@ -394,7 +434,7 @@ def test_a_history_that_teaches_nothing_is_refused_and_there_is_no_release(
     [
         (damaged, [], 1, "cannot be read as Parquet"),
         (without_purchases, [], 1, "hold no purchase"),
-        (lambda folder: None, ["--from", "2030-01-01"], 1, "min of clicks old enough to be labelled"),
+        (lambda folder: None, ["--from", "2030-01-01"], 1, "0.0 h of clicks old enough to be labelled"),
         (lambda folder: None, ["--coverage-floor", "much"], 2, "'much' is no floor of robotic coverage"),
     ],
 )
