@@ -164,7 +164,7 @@ def test_floors_beyond_the_cap_are_refused_with_what_it_allows() -> None:
     ) as found:
         calibrate(SCORED, wanted)
 
-    allowed = float(re.findall(r"allows ([\d.]+)%", str(found.value))[0]) / 100
+    allowed = float(re.findall(r"allows it ([\d.]+)%", str(found.value))[0]) / 100
     calibrate(SCORED, msgspec.structs.replace(wanted, coverage_floors={"web|guest": allowed}))
 
 
