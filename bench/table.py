@@ -89,6 +89,7 @@ def _latency(figures: _Figures) -> list[str]:
             for what, key in (("used", "busy_ratio"), ("used by others", "others_ratio"), ("stolen", "stolen_ratio"))
         ]
         rows.append(("records a take, a chunk", f"{worker['records_per_take']}, {worker['records_per_chunk']}", ""))
+        rows += _segments(worker.get("tail"))
         lines += [
             f"{run['clicks_per_s']:,.0f} clicks/s, {worker['end_to_end']['n']:,} clicks, priority {run['priority']}; "
             "ms, p50 / p99 / p99.9 / max:",
@@ -96,6 +97,16 @@ def _latency(figures: _Figures) -> list[str]:
             *_table(("", "worker", "bare loop"), rows),
         ]
     return lines
+
+
+def _segments(tail: _Figures | None) -> list[tuple[str, str, str]]:
+    """Where clicks spend their time, means in ms; results from before it was recorded have none."""
+    if tail is None:
+        return []
+    return [
+        (f"{whose}: {', '.join(SEGMENTS)}", " / ".join(f"{tail[key][segment]:.2f}" for segment in SEGMENTS), "")
+        for whose, key in (("slowest 0.1 %", "slowest_ms"), ("all", "all_ms"))
+    ]
 
 
 def _causes(figures: _Figures) -> list[str]:
