@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from contracts.errors import Refused
+from contracts.files import new_folder
 from model.duck import BOUNDS, Bounds, bounded, files
 from model.inputs import Inputs
 from model.label_queries import DAY_MS, days_of, prepare, rows_of_day
 from model.labelled import DayWriter, Tally
-from model.new_folder import new_folder
 
 HOUR_MS: Final = 3_600_000
 ATTRIBUTION_MS: Final = 14 * DAY_MS

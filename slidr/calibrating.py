@@ -1,8 +1,5 @@
 """From files of scored clicks to a folder with `calibration.json` and `report.html`."""
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +10,7 @@ from calibrate.goals import Goals
 from calibrate.measure import remeasure
 from calibrate.result import Calibrated
 from contracts.errors import Misconfigured, Refused
-from contracts.files import refuse_used
+from contracts.files import new_folder
 from contracts.scored import Scored
 from model.manifest import CALIBRATION, SLICES
 from slidr.report.material import Material
@@ -42,23 +39,11 @@ def split_by_time(scored: Scored) -> tuple[Scored, Scored]:
 
 
 def write_result(folder: Path, shown: Material) -> None:
-    """Write both files beside the folder first, then rename: who looks sees all or nothing."""
-    refuse_used(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise Misconfigured(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
-    try:
-        draft.chmod(0o755)  # mkdtemp lets nobody else in
+    """Write both files: who looks sees all or nothing. Raises as `contracts.files.new_folder` does."""
+    with new_folder(folder) as draft:
         content = msgspec.json.format(msgspec.json.encode(shown.calibrated), indent=2) + b"\n"
         (draft / CALIBRATION).write_bytes(content)
         (draft / REPORT).write_text(report_html(shown), encoding="utf-8")
-        os.replace(draft, folder)  # onto an empty folder, or none
-    except OSError as error:
-        raise Misconfigured(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def read_calibration(path: Path) -> tuple[dict[str, float], float]:

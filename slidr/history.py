@@ -17,15 +17,15 @@ import pyarrow as pa
 
 from contracts import feature_log, purchase_log
 from contracts.events import Click, Purchase
+from contracts.files import new_folder
 from contracts.ports import FloatMatrix
 from features.memory_store import MemoryFeatureStore
 from features.vector import SESSION_CLICKS_1H, feature_matrix
 from model.inputs import TRUTH_SCHEMA, Inputs
-from model.new_folder import new_folder
 from model.release import pass_through
 from model.scorer import PassThroughScorer
 from rules.ruleset import RuleSet
-from slidr.parts import Parts
+from slidr.part_files import PartFiles
 from streams.judge import Judge
 from streams.outputs import live_decisions
 from traffic.scenario import Scenario
@@ -71,7 +71,7 @@ def write_history(
     counting, robots = _Counting(rules), 0
     with new_folder(folder) as hidden, ExitStack() as files:
         clicks, purchases, truths = (
-            files.enter_context(Parts(hidden / name, schema))
+            files.enter_context(PartFiles(hidden / name, schema))
             for name, schema in (
                 (FEATURE_LOG, feature_log.schema()),
                 (PURCHASES, purchase_log.schema()),

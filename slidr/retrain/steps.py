@@ -7,12 +7,12 @@ import msgspec
 from msgspec import Struct
 
 from contracts.errors import Refused
+from contracts.files import new_folder
 from contracts.scored import Scored
 from model.baselines import Contender, parity_sample
 from model.export import export
 from model.labels import Terms, write_labels
 from model.manifest import MODEL, SLICES
-from model.new_folder import new_folder
 from model.reading import Labelled, open_labelled
 from model.scorer import OnnxScorer, features_read
 from model.scoring import score_rows

@@ -11,7 +11,7 @@ ROWS_PER_GROUP: Final = 65_536
 ROWS_PER_FILE: Final = 16 * ROWS_PER_GROUP
 
 
-class Parts:
+class PartFiles:
     """Writes batches of one schema to `folder`/part-00000.parquet and so on; there is at least one file."""
 
     def __init__(self, folder: Path, schema: Any) -> None:
