@@ -18,7 +18,7 @@ from features.vector import feature_matrix
 from rules.ruleset import DATACENTRE_IP, RuleSet
 from slidr.commands import app
 from slidr.history import DAY_MS, history_scenario, write_history
-from slidr.parts import ROWS_PER_GROUP, Parts
+from slidr.part_files import ROWS_PER_GROUP, PartFiles
 from traffic.simulate import events
 
 END_MS = 1_705_881_600_000  # 2024-01-22, a Monday
@@ -129,7 +129,7 @@ def test_row_groups_and_files_are_cut_so_that_none_grows_with_history(tmp_path: 
     schema = pa.schema([("n", pa.int64())])
     batch = pa.RecordBatch.from_pydict({"n": np.zeros(ROWS_PER_GROUP // 2, np.int64)}, schema)
 
-    with Parts(tmp_path / "numbers", schema) as parts:
+    with PartFiles(tmp_path / "numbers", schema) as parts:
         for _ in range(35):
             parts.write(batch)
 
@@ -139,7 +139,7 @@ def test_row_groups_and_files_are_cut_so_that_none_grows_with_history(tmp_path: 
 
 
 def test_what_never_happened_is_a_file_without_rows(tmp_path: Path) -> None:
-    with Parts(tmp_path / "purchases", purchase_log.schema()):
+    with PartFiles(tmp_path / "purchases", purchase_log.schema()):
         pass
 
     assert pq.read_table(tmp_path / "purchases").schema.equals(purchase_log.schema())
