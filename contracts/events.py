@@ -118,7 +118,12 @@ class PartitionStatus(Struct, frozen=True):
 
 
 class WorkerStatus(Struct, frozen=True):
-    """What one worker is doing; the newest record per worker id stands (compacted topic `worker-status`)."""
+    """What one worker is doing; the newest record per worker id stands (compacted topic `worker-status`).
+
+    `event_offset` is the newest event of `model-releases` that it has acted upon, -1 for none: `release` decides and
+    `shadow` is scored beside it since then. An event whose release could not be loaded is acted upon too: a sentence
+    in `problems` tells, and `release` is another than the event's.
+    """
 
     worker_id: Id
     at_ms: TimeMs
@@ -127,3 +132,5 @@ class WorkerStatus(Struct, frozen=True):
     partitions: tuple[PartitionStatus, ...]
     problems: tuple[str, ...]
     stopped: bool = False
+    event_offset: Annotated[int, Meta(ge=-1)] = -1
+    shadow: str | None = None

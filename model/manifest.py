@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 from contracts.errors import Misconfigured
 from contracts.events import DEVICES, Device, TimeMs
 from contracts.features import FEATURE_INDEX
+from contracts.verdicts import GuardrailVerdict, SliceBands
 
 FORMAT: Final = 1
 MODEL: Final = "model.onnx"
@@ -65,7 +66,11 @@ class Training(Struct, frozen=True):
 
 
 class Manifest(Struct, frozen=True):
-    """`manifest.json`: what the release is, and the sha256 of every other file in the folder."""
+    """`manifest.json`: what the release is, and the sha256 of every other file in the folder.
+
+    `expected`: by slice, what it is expected to do to live clicks. `verdicts`: what guardrails said when it was
+    published; `override`: why it was published although some of them blocked it.
+    """
 
     version: str
     feature_ids: tuple[str, ...]
@@ -74,6 +79,9 @@ class Manifest(Struct, frozen=True):
     metrics: dict[str, float]
     created_at_ms: TimeMs
     parent: str | None = None
+    expected: dict[str, SliceBands] = {}
+    verdicts: tuple[GuardrailVerdict, ...] = ()
+    override: str | None = None
     format: Annotated[int, Meta(ge=FORMAT, le=FORMAT)] = FORMAT
 
 
