@@ -12,7 +12,7 @@ from contracts.scored import Scored
 from model.manifest import CALIBRATION, MODEL, Training
 from model.release import Draft, write_release
 from slidr.calibrating import calibrate_and_test, write_result
-from slidr.report.material import Material, Model, material
+from slidr.report.material import Made, Material, Model, material
 from slidr.retrain import contenders, steps
 from slidr.retrain.contenders import Seen
 from slidr.retrain.plan import Plan, sha256
@@ -74,38 +74,48 @@ def make(
     )
     if not (folder / _CALIBRATED).exists():
         watcher.step("report")
-        write_result(folder / _CALIBRATED, _shown(candidate, scored, test))
+        write_result(folder / _CALIBRATED, _shown(candidate, plan, cut, scored, test))
     if not (folder / RELEASE / candidate.version).exists():
-        draft = _draft(candidate, plan, cut, network.feature_ids, rules_json, created_at_ms)
+        draft = _draft(candidate, _training(plan, cut), network.feature_ids, rules_json, created_at_ms)
         write_release(str(folder / RELEASE), candidate.version, draft)
     return candidate
 
 
-def _shown(candidate: Candidate, scored: Scored, test: Scored) -> Material:
+def _training(plan: Plan, cut: steps.Cut) -> Training:
+    return Training(plan.parts.training_ms, plan.parts.learned_ms, cut.learned_clicks, plan.asked.schedule.seed)
+
+
+def _shown(candidate: Candidate, plan: Plan, cut: steps.Cut, scored: Scored, test: Scored) -> Material:
     models = {
         name: Model(seen.achieved, seen.robot_auc)
         for name, seen in {"network": candidate.seen, **candidate.baselines}.items()
     }
-    # An hour that training did not see has no weight, not a weight of nothing.
-    weights = [weight or nan for weight in steps.read_trained(Path(candidate.folder)).hour_weights]
-    return material(candidate.calibrated, scored, test, weights, models)
+    trained = steps.read_trained(Path(candidate.folder))
+    made = Made(
+        version=candidate.version,
+        training=_training(plan, cut),
+        validation_ms=plan.parts.validation_ms,
+        losses=[(epoch.training_loss, epoch.validation_loss) for epoch in trained.epochs],
+        # An hour that training did not see has no weight, not a weight of nothing.
+        weights=[weight or nan for weight in trained.hour_weights],
+    )
+    return material(candidate.calibrated, scored, test, made, models)
 
 
 def _draft(
     candidate: Candidate,
-    plan: Plan,
-    cut: steps.Cut,
+    training: Training,
     feature_ids: tuple[str, ...],
     rules_json: bytes,
     created_at_ms: int,
 ) -> Draft:
-    folder, parts = Path(candidate.folder), plan.parts
+    folder = Path(candidate.folder)
     return Draft(
         onnx=(folder / "network" / MODEL).read_bytes(),
         rules_json=rules_json,
         calibration_json=(folder / _CALIBRATED / CALIBRATION).read_bytes(),
         feature_ids=feature_ids,
-        training=Training(parts.training_ms, parts.learned_ms, cut.learned_clicks, plan.asked.schedule.seed),
+        training=training,
         metrics=candidate.metrics(),
         created_at_ms=created_at_ms,
     )

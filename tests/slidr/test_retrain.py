@@ -170,6 +170,8 @@ def test_robots_are_found_more_often_than_people(made: Candidate) -> None:
 def test_the_report_shows_weights_and_what_made_the_clicks(made: Candidate) -> None:
     page = (Path(made.folder) / "calibration" / "report.html").read_text()
 
+    assert f"candidate {made.version}" in page
+    assert "<h2>Learning</h2>" in page
     assert "Weight of a click in training" in page
     assert "session_hopper" in page
     assert "Against simpler models" not in page
