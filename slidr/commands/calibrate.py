@@ -125,7 +125,7 @@ def goals_of(
 ) -> "Goals":
     """What the options ask for. Raises Misconfigured for a floor that is none."""
     from calibrate.goals import Goals
-    from slidr.calibrating import PARENTS
+    from slidr.parents import PARENTS
 
     every, single = _floors(coverage_floor or [])
     return Goals(

@@ -5,47 +5,18 @@ from math import nan
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
-from calibrate.result import Calibrated
 from contracts.scored import Scored
 from model.manifest import CALIBRATION, MODEL, Training
 from model.release import Draft, write_release
 from slidr.calibrating import calibrate_and_test, write_result
 from slidr.report.material import Made, Material, Model, material
 from slidr.retrain import contenders, steps
-from slidr.retrain.contenders import Seen
+from slidr.retrain.outcome import Candidate, keep
 from slidr.retrain.plan import Plan, sha256
 from slidr.retrain.watcher import Watcher
 
 RELEASE: Final = "release"
 _CALIBRATED: Final = "calibration"
-
-
-class Candidate(Struct, frozen=True):
-    """What came of a plan; `report` is the page for people. `seen` and `baselines` are of clicks that set nothing."""
-
-    folder: str
-    version: str
-    clicks: int
-    epochs: int
-    calibrated: Calibrated
-    seen: Seen
-    baselines: dict[str, Seen]
-
-    def metrics(self) -> dict[str, float]:
-        """The numbers that a release's manifest keeps."""
-        achieved, auc = self.seen.achieved, self.seen.robot_auc
-        return {
-            "ivr": achieved.ivr.value or 0.0,
-            "fpr": achieved.fpr.value or 0.0,
-            "fpr_low": achieved.fpr.low,
-            "fpr_high": achieved.fpr.high,
-            **({} if achieved.coverage.value is None else {"coverage": achieved.coverage.value}),
-            **({} if auc is None else {"robot_auc": auc}),
-            **{f"invalid_{kind}": share.value or 0.0 for kind, share in self.seen.invalid_by_kind.items()},
-            "fpr_budget": self.calibrated.goals.fpr_budget,
-        }
 
 
 def make(
@@ -78,6 +49,7 @@ def make(
     if not (folder / RELEASE / candidate.version).exists():
         draft = _draft(candidate, _training(plan, cut), network.feature_ids, rules_json, created_at_ms)
         write_release(str(folder / RELEASE), candidate.version, draft)
+    keep(folder, candidate)
     return candidate
 
 

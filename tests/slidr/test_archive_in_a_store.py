@@ -11,8 +11,8 @@ from contracts import feature_log
 from contracts.errors import BadInput, Misconfigured, Unavailable
 from contracts.topics import DAY_MS, Topic
 from model.labels import known_of, write_labels
-from model.train import Schedule
-from slidr.calibrating import PARENTS
+from model.schedule import Schedule
+from slidr.parents import PARENTS
 from slidr.retrain import steps
 from slidr.retrain.inputs import archived
 from slidr.retrain.plan import Asked, History, Plan, pinned

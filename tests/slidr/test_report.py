@@ -10,8 +10,9 @@ import pytest
 
 from calibrate.goals import Goals
 from model.manifest import SLICES, Training
-from slidr.calibrating import PARENTS, calibrate_and_test
+from slidr.calibrating import calibrate_and_test
 from slidr.history import DAY_MS
+from slidr.parents import PARENTS
 from slidr.picture.charts import Box
 from slidr.report import figures
 from slidr.report.material import Made, Material, histogram, material
