@@ -31,10 +31,14 @@ class ModelStore:
 
     def versions(self) -> list[str]:
         """Versions with a manifest, in the order of their names."""
+        return [path for path in self._with_manifest() if path and "/" not in path]
+
+    def _with_manifest(self) -> list[str]:
+        """Folders that hold a manifest, however deep; "" if this one does. With a dot: still being written."""
         with errors_of(self._place):
             found = self._files.get_file_info(fs.FileSelector(self._base, allow_not_found=True, recursive=True))
-        folders = [info.path.split("/")[-2] for info in found if info.base_name == MANIFEST]
-        return sorted(folder for folder in folders if not folder.startswith("."))  # a dot: still being written
+        inside = [info.path.removeprefix(self._base).strip("/") for info in found if info.base_name == MANIFEST]
+        return sorted(path.rpartition("/")[0] for path in inside if not path.startswith("."))
 
     def read(self, version: str, name: str) -> bytes:
         """Content of one file of a release. Raises Misconfigured if it is missing."""
@@ -43,10 +47,20 @@ class ModelStore:
             with errors_of(self._place), self._files.open_input_file(f"{self._base}/{version}/{name}") as file:
                 return bytes(file.read())
         except FileNotFoundError as error:
-            there = ", ".join([*self.versions()[-_SHOWN:], "pass-through"])
             raise Misconfigured(
-                f"Release {version!r} cannot be read from {self._uri}: it has no {name}. Releases there: {there}."
+                f"Release {version!r} cannot be read from {self._uri}: it has no {name}. {self._there()}"
             ) from error
+
+    def _there(self) -> str:
+        """What there is instead, and what to do."""
+        if versions := self.versions():
+            return f"Releases there: {', '.join([*versions[-_SHOWN:], 'pass-through'])}."
+        with_manifest = self._with_manifest()
+        if "" in with_manifest:
+            return "It is itself a release: set SLIDR_MODELS_URI to the folder above it."
+        if deeper := sorted({path.rpartition("/")[0] for path in with_manifest}):
+            return f"Releases lie deeper, in {', '.join(deeper[:_SHOWN])}: set SLIDR_MODELS_URI to such a folder."
+        return "There is no release yet, only pass-through: `slidr train` makes one; or set SLIDR_MODELS_URI elsewhere."
 
     def write(self, version: str, contents: Mapping[str, bytes]) -> None:
         """Write a release; readers see all of it or nothing. Raises Refused if the version exists."""

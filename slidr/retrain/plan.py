@@ -21,7 +21,7 @@ from contracts.files import written_whole
 from model.inputs import Inputs
 from model.labels import MATURITY_MS, known_of
 from model.manifest import SLICES
-from model.train import Schedule
+from model.schedule import Schedule
 from slidr.retrain.parts import Parts, split
 
 PLAN: Final = "plan.json"

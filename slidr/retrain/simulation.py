@@ -6,11 +6,12 @@ from tempfile import TemporaryDirectory
 
 from calibrate.goals import Goals
 from model.release import copy_release
-from model.train import Schedule
+from model.schedule import Schedule
 from rules.ruleset import RuleSet
-from slidr.calibrating import PARENTS
 from slidr.history import SIMULATED_MATURITY_MS, history_inputs, write_history
-from slidr.retrain.candidate import RELEASE, Candidate, make
+from slidr.parents import PARENTS
+from slidr.retrain.candidate import RELEASE, make
+from slidr.retrain.outcome import Candidate
 from slidr.retrain.plan import Asked, History, pinned, sha256
 from slidr.retrain.watcher import Watcher
 from traffic.scenario import Scenario

@@ -76,6 +76,24 @@ def test_the_built_in_release_needs_no_store() -> None:
     assert set(release.thresholds) == set(SLICES)
 
 
+@pytest.mark.parametrize(
+    ("below", "says"),
+    [
+        ("..", r"Releases lie deeper, in models: set SLIDR_MODELS_URI to such a folder\."),
+        ("v1", r"It is itself a release: set SLIDR_MODELS_URI to the folder above it\."),
+        ("empty", r"There is no release yet, only pass-through: `slidr train` makes one"),
+    ],
+)
+def test_a_models_folder_of_the_wrong_level_says_which_is_the_right_one(models: Path, below: str, says: str) -> None:
+    write_release(str(models), "v1", draft())
+    store = ModelStore(str((models / below).resolve()))
+
+    with pytest.raises(Misconfigured, match=says):
+        store.read("v1", "manifest.json")
+
+    assert store.versions() == []
+
+
 def test_a_version_is_never_written_twice(models: Path) -> None:
     write_release(str(models), "v1", draft())
 
