@@ -1,5 +1,6 @@
 """The composition root: the only place that names concrete classes of several folders."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from contracts.errors import BadInput, Misconfigured
@@ -11,6 +12,7 @@ from rules.ruleset import RuleSet
 from slidr.settings import Settings, kafka_config
 from streams.judge import Judge
 from streams.metrics import Metrics
+from streams.release_admin import ReleaseLog
 from streams.releases import Releases
 from streams.topic_admin import check_topics_at_start
 from streams.worker import Worker, WorkerOptions
@@ -29,6 +31,17 @@ def load_judge(models_uri: str, version: str) -> Judge:
     return Judge(release, scorer_for(release), rules)
 
 
+def judge_loader(settings: Settings) -> Callable[[str], Judge]:
+    """Loads releases by their version from where the settings say, as a worker does."""
+    return lambda version: load_judge(settings.models_uri, version)
+
+
+def release_log(settings: Settings) -> ReleaseLog:
+    """The log of releases of the deployment."""
+    topic = topic_name(Topic.MODEL_RELEASES, settings.topic_prefix)
+    return ReleaseLog(kafka_config(settings, "consumer"), topic, settings.release)
+
+
 async def build_worker(settings: Settings, *, skip_expired: bool = False) -> Worker:
     """Check topics and release, connect, and return a worker ready to run. Raises SlidrError and leaves nothing."""
     assert settings.entity_key is not None, "checked by the settings of a worker"
@@ -39,7 +52,7 @@ async def build_worker(settings: Settings, *, skip_expired: bool = False) -> Wor
         kafka,
         topic_name(Topic.MODEL_RELEASES, settings.topic_prefix),
         settings.release,
-        lambda version: load_judge(settings.models_uri, version),
+        judge_loader(settings),
         metrics,
     )
     await releases.start()
