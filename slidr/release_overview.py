@@ -8,8 +8,8 @@ from contracts.errors import SlidrError
 from contracts.events import WorkerStatus
 from contracts.topics import Topic, topic_name
 from model.store import ModelStore
+from slidr.loading import release_log
 from slidr.settings import Settings, kafka_config
-from slidr.wiring import release_log
 from streams.release_log import Entry, InForce, in_force, last_stable
 from streams.worker_watch import WorkerWatch
 

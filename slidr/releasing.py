@@ -11,7 +11,7 @@ from contracts.events import ReleaseAction, ReleaseEvent
 from model.release import PASS_THROUGH
 from streams.judge import Judge
 from streams.release_admin import ReleaseLog
-from streams.release_log import Entry, InForce, fold, in_force, last_stable
+from streams.release_log import Entry, InForce, fold, in_force, last_stable, stable_releases
 from streams.worker_watch import Acted, WorkerWatch, acted_upon
 
 _READ_S = 0.2
@@ -27,8 +27,10 @@ class Written(NamedTuple):
 
 
 class Releasing:
-    """The ways to switch. `load(version)` loads a release here as a worker would. Raises what loading raises, Refused
-    for what is not allowed or was overtaken by another event, Unavailable when Kafka does not answer.
+    """The ways to switch. `load(version)` loads a release here as a worker would.
+
+    Every one raises what loading raises, Refused for what is not allowed or was overtaken by another event, and
+    Unavailable when Kafka does not answer.
     """
 
     def __init__(self, log: ReleaseLog, default: str, load: Callable[[str], Judge], by: str, now_ms: int) -> None:
@@ -59,7 +61,7 @@ class Releasing:
                 f"{version} was never active, and a rollback goes to a release that was. Put it to work with "
                 f"`slidr promote {version}`, or see `slidr releases` for where to go back to."
             )
-        self._load_for_rollback(version, state.shadow)
+        self._load_for_rollback(version, history, state.shadow)
         return self._write("rollback", version, reason, state)
 
     def shadow(self, version: str, reason: str) -> Written:
@@ -73,16 +75,18 @@ class Releasing:
             self._load(version)
         return self._write("shadow", version, reason, state)
 
-    def _load_for_rollback(self, version: str, in_memory: str | None) -> None:
+    def _load_for_rollback(self, version: str, history: Sequence[Entry], in_memory: str | None) -> None:
         try:
             self._load(version)
         except Unavailable:
-            if version != in_memory:  # workers that score it as shadow need no model store
+            if version != in_memory:
                 raise
         except Misconfigured as error:
+            others = [other for other in stable_releases(history) if other not in (version, PASS_THROUGH)]
+            named = f"Go back to another one that was stable, {' or '.join(others)}" if others else "Mend it"
             raise Refused(
-                f"{version} cannot be loaded, so that nothing would change: {error} Name another release, or let rules "
-                f"alone decide with `slidr rollback {PASS_THROUGH}`."
+                f"{version} cannot be loaded, so that nothing would change: {error} {named}, or let rules alone decide: "
+                f"`slidr rollback {PASS_THROUGH}`."
             ) from error
 
     def _write(self, action: ReleaseAction, version: str, reason: str, state: InForce) -> Written:

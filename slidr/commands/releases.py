@@ -98,10 +98,10 @@ def releases(context: typer.Context, as_json: AsJson = False) -> None:
 
 def _switch(ask: "Callable[[Releasing], Written]", by: str | None, timeout_s: float, as_json: bool) -> None:
     from contracts.topics import Topic, topic_name
+    from slidr.loading import judge_loader, release_log
     from slidr.release_words import shortfall, written_words
     from slidr.releasing import Releasing, wait_until_acted, whoever_this_is
     from slidr.settings import kafka_config
-    from slidr.wiring import judge_loader, release_log
     from streams.worker_watch import WorkerWatch
 
     settings = _settings()
