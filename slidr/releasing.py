@@ -85,8 +85,8 @@ class Releasing:
             others = [other for other in stable_releases(history) if other not in (version, PASS_THROUGH)]
             named = f"Go back to another one that was stable, {' or '.join(others)}" if others else "Mend it"
             raise Refused(
-                f"{version} cannot be loaded, so that nothing would change: {error} {named}, or let rules alone decide: "
-                f"`slidr rollback {PASS_THROUGH}`."
+                f"{version} cannot be loaded, so that nothing would change: {error} {named}, or let rules alone "
+                f"decide: `slidr rollback {PASS_THROUGH}`."
             ) from error
 
     def _write(self, action: ReleaseAction, version: str, reason: str, state: InForce) -> Written:
