@@ -14,9 +14,12 @@ import pytest
 from confluent_kafka import Producer
 
 from contracts import feature_log
+from contracts.events import ReleaseEvent, WorkerStatus
 from contracts.topics import Topic
+from streams.release_admin import ReleaseLog
 from tests.acceptance.deployment import Deployment, WorkerProcess, status_json
 from tests.acceptance.test_faults import assert_conserved, skewed_clicks
+from tests.builders import START_MS
 from tests.releases import EVERYBODY, NOBODY, THRESHOLDS, write_small_release
 
 # 100 million clicks a day.
@@ -138,6 +141,29 @@ def assert_shadowed(deployment: Deployment, workers: list[WorkerProcess]) -> Non
     assert sum(worker.metric("slidr_shadow_clicks_total{") for worker in workers) == sum(
         row["shadow_score"] is not None for row in deployment.feature_rows()
     )
+
+
+def test_each_event_acted_upon_is_told_at_once_by_name_and_offset(deployment: Deployment, models: Path) -> None:
+    (worker,) = start_workers(deployment, 1)
+    log = ReleaseLog(deployment.kafka, deployment.name(Topic.MODEL_RELEASES), "pass-through")
+
+    # Faster than the worker's regular reports follow each other.
+    for offset, version in enumerate((NOBODY, EVERYBODY, NOBODY, EVERYBODY)):
+        log.append(ReleaseEvent("promote", version, offset - 1, START_MS, "dana", "a test"))
+        deployment.wait(lambda swaps=offset + 1: worker.metric("slidr_release_swaps_total") == swaps)
+    assert worker.stop() == 0
+
+    told = {}
+    for message in deployment.read(Topic.WORKER_STATUS):
+        status = msgspec.json.decode(message.value(), type=WorkerStatus)
+        told[status.event_offset] = (status.release, status.shadow)
+    assert told == {
+        -1: ("pass-through", None),
+        0: (NOBODY, None),
+        1: (EVERYBODY, NOBODY),
+        2: (NOBODY, EVERYBODY),
+        3: (EVERYBODY, NOBODY),
+    }
 
 
 def test_a_worker_that_joins_finds_what_is_in_force_and_one_killed_goes_on_with_it(
