@@ -86,7 +86,7 @@ def measure_bare(place: Deployment, load: Load, shown: Progress) -> dict[str, An
     arguments = [place.kafka["bootstrap.servers"], source, target, firsts, str(DELIVERY_CONFIG["linger.ms"])]
     with place.child("bench.bare_loop", arguments) as child:
         raise_priority(child.pid, load.priority)
-        arrivals, used = _measure(place, load, prefix, child, shown, f"bare loop at {load.clicks_per_s:,.0f}/s")
+        arrivals, used = measure_load(place, load, prefix, child, shown, f"bare loop at {load.clicks_per_s:,.0f}/s")
     return {**_told(arrivals), "cpu": used}
 
 
@@ -106,7 +106,7 @@ def measure_worker(
         worker.wait_ready()
         for name, pid in (("worker", worker.pid), ("redis", place.servers.redis.pid)):
             raise_priority(pid, "nice" if name in raised else load.priority)
-        arrivals, used = _measure(place, load, prefix, worker, shown, f"worker at {load.clicks_per_s:,.0f}/s")
+        arrivals, used = measure_load(place, load, prefix, worker, shown, f"worker at {load.clicks_per_s:,.0f}/s")
         takes, chunks, records = map(worker.metric, (Name.TAKES, f"{Name.CHUNK_RECORDS}_count", Name.CLICKS))
         worker.stop()
     return {
@@ -135,7 +135,7 @@ def _told(arrivals: Arrivals) -> dict[str, Any]:
     return {name: value for name, value in arrivals._asdict().items() if name != "warm_s"}
 
 
-def _measure(
+def measure_load(
     place: Deployment, load: Load, prefix: str, child: Child, shown: Progress, what: str
 ) -> tuple[Arrivals, Spent]:
     """Send, receive, and watch the CPU from the end of the warm-up until just before the last send."""

@@ -128,6 +128,27 @@ def _causes(figures: _Figures) -> list[str]:
     ]
 
 
+def _swaps(figures: _Figures) -> list[str]:
+    lines = []
+    for run in figures["runs"]:
+        acted = [f"{swap['action']} {swap['acted_s']:.2f}" for swap in run["swaps"]]
+        rows = [
+            (what, f"{run[key]['n']:,}", _milliseconds(run[key]))
+            for what, key in (
+                ("in the worker, all clicks", "in_worker"),
+                ("those from an event until a second after the last swap", "around_swaps"),
+                ("a bare timer's lateness", "timer_late"),
+            )
+        ]
+        lines += [
+            f"{run['clicks_per_s']:,.0f} clicks/s, two workers; {len(acted)} events, each with the seconds from before "
+            f"it was written until the last worker had acted: {', '.join(acted)}.",
+            "",
+            *_table(("", "n", "ms, p50 / p99 / p99.9 / max"), rows),
+        ]
+    return lines
+
+
 def _stages(figures: _Figures) -> list[str]:
     stages, worker = figures["stages_us"], figures["worker"]
     own = sum(us for name, us in stages.items() if name not in NOT_IN_WORKER)
@@ -163,6 +184,7 @@ _RENDERERS: dict[str, Callable[[Any], list[str]]] = {
     "latency-long": _latency,
     "latency": _latency,
     "causes": _causes,
+    "swaps": _swaps,
     "backlog": _backlog,
     "stages": _stages,
     "store": _store,

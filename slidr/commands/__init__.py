@@ -16,6 +16,7 @@ from slidr.commands import (
     demo,
     doctor,
     import_,
+    releases,
     retrain,
     servers,
     simulate,
@@ -38,7 +39,10 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(calibrate.evaluate)
+app.command("promote")(releases.promote)
 app.command("retrain")(retrain.retrain)
+app.command("rollback")(releases.rollback)
+app.command("shadow")(releases.shadow)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("worker")(worker.worker)
@@ -46,5 +50,6 @@ app.add_typer(archive.app, name="archive")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(import_.app, name="import")
+app.add_typer(releases.app, name="releases")
 app.add_typer(servers.app, name="servers")
 app.add_typer(topics.app, name="topics")
