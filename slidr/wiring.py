@@ -1,10 +1,13 @@
 """The composition root: the only place that names concrete classes of several folders."""
 
+from pathlib import Path
+
 from contracts.errors import BadInput, Misconfigured
 from contracts.topics import Topic, topic_name
 from features.redis_store import RedisFeatureStore
 from model.release import load_release
 from model.scorer import scorer_for
+from model.signature import read_trusted_keys
 from rules.ruleset import RuleSet
 from slidr.settings import Settings, kafka_config
 from streams.judge import Judge
@@ -14,9 +17,12 @@ from streams.topic_admin import check_topics_at_start
 from streams.worker import Worker, WorkerOptions
 
 
-def load_judge(models_uri: str, version: str) -> Judge:
-    """Load a release, its model warmed up and its rules compiled. Raises Misconfigured or Unavailable."""
-    release = load_release(models_uri, version)
+def load_judge(models_uri: str, version: str, trusted_keys: Path | None = None) -> Judge:
+    """Load a release, its model warmed up and its rules compiled. Raises Misconfigured or Unavailable.
+
+    The file of trusted keys is read each time, so that a key may be added without a restart.
+    """
+    release = load_release(models_uri, version, read_trusted_keys(trusted_keys))
     try:
         rules = RuleSet.from_json(release.rules_json)
     except BadInput as error:
@@ -34,7 +40,7 @@ async def build_worker(settings: Settings, *, skip_expired: bool = False) -> Wor
         kafka,
         topic_name(Topic.MODEL_RELEASES, settings.topic_prefix),
         settings.release,
-        lambda version: load_judge(settings.models_uri, version),
+        lambda version: load_judge(settings.models_uri, version, settings.trusted_keys_file),
         metrics,
     )
     await releases.start()
