@@ -16,6 +16,7 @@ from slidr.commands import (
     demo,
     doctor,
     import_,
+    publish,
     retrain,
     servers,
     simulate,
@@ -38,6 +39,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(calibrate.evaluate)
+app.command("publish")(publish.publish)
 app.command("retrain")(retrain.retrain)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)

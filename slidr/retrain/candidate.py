@@ -5,6 +5,7 @@ from math import nan
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from calibrate.result import Calibrated
@@ -65,7 +66,7 @@ def make(
     assert calibrated.held_out is not None
     candidate = Candidate(
         folder=str(folder),
-        version=_version((folder / "network" / MODEL).read_bytes(), created_at_ms),
+        version=_version((folder / "network" / MODEL).read_bytes(), rules_json, calibrated, created_at_ms),
         clicks=cut.clicks,
         epochs=len(steps.read_trained(folder).epochs),
         calibrated=calibrated,
@@ -111,7 +112,8 @@ def _draft(
     )
 
 
-def _version(onnx: bytes, created_at_ms: int) -> str:
-    """Time, so that names sort as they were made, and a digest, so that two of one second differ."""
+def _version(onnx: bytes, rules_json: bytes, calibrated: Calibrated, created_at_ms: int) -> str:
+    """Time, so that names sort as they were made, and a digest of all that decides: two of one time differ."""
     at = datetime.fromtimestamp(created_at_ms / 1000, UTC)
-    return f"{at:%Y%m%dT%H%M%SZ}-{sha256(onnx)[:8]}"
+    parts = (onnx, rules_json, msgspec.json.encode(calibrated))
+    return f"{at:%Y%m%dT%H%M%SZ}-{sha256(b''.join(map(bytes.fromhex, map(sha256, parts))))[:8]}"

@@ -1,0 +1,65 @@
+"""What guardrails say of a candidate: they look at its files and change nothing."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from contracts.errors import BadInput, SlidrError
+from contracts.verdicts import GuardrailVerdict
+from model import soundness
+from model.manifest import SLICES
+from model.reading import open_labelled
+from model.release import Release, load_release
+from model.scorer import OnnxScorer, scorer_for
+from model.scoring import score_rows
+from rules.ruleset import RuleSet
+from slidr.retrain.candidate import RELEASE
+from slidr.retrain.plan import PLAN, Plan
+from slidr.scored_files import read_scored
+
+_REMEDY: Final = "Make the candidate again, in a new folder: `slidr retrain`. What does not load cannot be overridden."
+
+
+def release_loads(candidate: Path, version: str) -> GuardrailVerdict:
+    """Whether workers could load the candidate's release: digests, features, a threshold for each slice, rules."""
+    try:
+        release = load_release(str(candidate / RELEASE), version)
+        RuleSet.from_json(release.rules_json)
+        provider = scorer_for(release).provider
+    except SlidrError as error:
+        where = f"rules.json, {error.path}: " if isinstance(error, BadInput) else ""
+        return GuardrailVerdict("release_loads", "blocked", f"{where}{error}", _REMEDY)
+    sentence = (
+        f"Every file is that of the manifest, all {len(release.thresholds)} slices have a threshold, the rules are "
+        f"well formed, and the model warms up on {provider}."
+    )
+    return GuardrailVerdict("release_loads", "passed", sentence)
+
+
+def judge_model(candidate: Path, version: str) -> list[GuardrailVerdict]:
+    """Guardrails on the model by itself, of a candidate whose release loads."""
+    release = load_release(str(candidate / RELEASE), version)
+    assert release.onnx is not None, "candidates have a model"
+    scorer = OnnxScorer(release.onnx)
+    return [
+        soundness.finite_scores(scorer, release.feature_ids),
+        soundness.varied_scores(scorer, release.feature_ids),
+        _parity(candidate, release, scorer),
+        soundness.latency(scorer, len(release.feature_ids)),
+    ]
+
+
+def _parity(candidate: Path, release: Release, scorer: OnnxScorer) -> GuardrailVerdict:
+    """Of the first part of a file's clicks that tested the thresholds: enough to tell one model from another."""
+    try:
+        parts = msgspec.json.decode((candidate / PLAN).read_bytes(), type=Plan).parts
+        test = open_labelled(candidate / "labels" / "judged").between(parts.test_ms, parts.end_ms)
+        again = score_rows(test.of(list(islice(test.groups, 1))), scorer, release.feature_ids).score
+        scored = read_scored(candidate / "scored" / "test.parquet", SLICES).score[: len(again)]
+    except (SlidrError, OSError, msgspec.DecodeError) as error:
+        sentence = f"The clicks that tested the thresholds are not there any more, to be scored again: {error}"
+        return GuardrailVerdict("score_parity", "not judged", sentence)
+    return soundness.score_parity(scored, np.asarray(again, np.float64))
