@@ -165,9 +165,10 @@ def write_files(
     return manifest
 
 
-def copy_release(from_uri: str, to_uri: str, version: str) -> None:
-    """Write a release of one store to another, as it is. Raises as `load_release` and `write_release` do."""
-    load_release(from_uri, version)
-    store = ModelStore(from_uri)
-    found = {name: store.find(version, name) for name in (*form.FILES, form.REPORT, form.SIGNATURE, form.MANIFEST)}
-    ModelStore(to_uri).write(version, {name: content for name, content in found.items() if content is not None})
+def copy_release(from_uri: str, to_uri: str, version: str, key: Ed25519PrivateKey | None = None) -> None:
+    """Write a release of one store to another, signed if there is a `key`, without a signature that it may have had.
+
+    Raises as `load_release` and `write_release` do.
+    """
+    manifest, contents = read_files(from_uri, version)
+    write_files(to_uri, manifest, contents, key)

@@ -22,13 +22,13 @@ _REFERENCE: Final = (128, 64, 1)
 
 
 class Limits(NamedTuple):
-    """Beyond which a model may not go.
+    """Beyond which a model may not go. Random clicks are like no real ones, and most may well look like robots'.
 
     `alike`: share of random clicks with one and the same written score. `parity`: difference between two scores of one
     click. `times`: how much longer than a small network in NumPy it takes.
     """
 
-    alike: float = 0.9
+    alike: float = 0.99
     parity: float = 1e-5
     times: float = 20.0
 
@@ -98,9 +98,10 @@ def latency(scorer: Scorer, features: int, limits: Limits = LIMITS) -> Guardrail
 
 
 def random_rows(feature_ids: Sequence[str]) -> FloatMatrix:
-    """Clicks (4096, F) as counters could show them, with long tails; the same each time."""
+    """Clicks (4096, F) as counters could show them: some quiet, some busy, with long tails; the same each time."""
     random = np.random.default_rng(1)
-    table = random.lognormal(1, 1.5, (_ROWS, len(FEATURES))).astype(np.float32)
+    busy = 10 ** random.uniform(-2, 2, (_ROWS, 1))
+    table = (busy * random.lognormal(0, 1, (_ROWS, len(FEATURES)))).astype(np.float32)
     for column, feature in enumerate(FEATURES):
         if feature.kind == "calendar":
             table[:, column] = np.sin(random.uniform(0, 2 * np.pi, _ROWS))

@@ -1,26 +1,24 @@
 """What guardrails say of a candidate: they look at its files and change nothing."""
 
-from itertools import islice
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
-
-import msgspec
-import numpy as np
 
 from contracts.errors import BadInput, SlidrError
 from contracts.verdicts import GuardrailVerdict
 from model import soundness
 from model.manifest import SLICES
-from model.reading import open_labelled
+from model.reading import Group, open_labelled
 from model.release import Release, load_release
 from model.scorer import OnnxScorer, scorer_for
 from model.scoring import score_rows
 from rules.ruleset import RuleSet
-from slidr.retrain.candidate import RELEASE
-from slidr.retrain.plan import PLAN, Plan
+from slidr.retrain.layout import JUDGED, RELEASE, TEST_SCORES, read_parts
 from slidr.scored_files import read_scored
 
 _REMEDY: Final = "Make the candidate again, in a new folder: `slidr retrain`. What does not load cannot be overridden."
+_PARITY_CLICKS: Final = 10_000
 
 
 def release_loads(candidate: Path, version: str) -> GuardrailVerdict:
@@ -53,13 +51,18 @@ def judge_model(candidate: Path, version: str) -> list[GuardrailVerdict]:
 
 
 def _parity(candidate: Path, release: Release, scorer: OnnxScorer) -> GuardrailVerdict:
-    """Of the first part of a file's clicks that tested the thresholds: enough to tell one model from another."""
+    """Of the first clicks that tested the thresholds, some ten thousand: enough to tell one model from another."""
     try:
-        parts = msgspec.json.decode((candidate / PLAN).read_bytes(), type=Plan).parts
-        test = open_labelled(candidate / "labels" / "judged").between(parts.test_ms, parts.end_ms)
-        again = score_rows(test.of(list(islice(test.groups, 1))), scorer, release.feature_ids).score
-        scored = read_scored(candidate / "scored" / "test.parquet", SLICES).score[: len(again)]
-    except (SlidrError, OSError, msgspec.DecodeError) as error:
-        sentence = f"The clicks that tested the thresholds are not there any more, to be scored again: {error}"
+        parts = read_parts(candidate)
+        test = open_labelled(candidate / JUDGED).between(parts.test_ms, parts.end_ms)
+        again = score_rows(test.of(_first(test.groups)), scorer, release.feature_ids).score
+        scored = read_scored(candidate / TEST_SCORES, SLICES).score[: len(again)]
+    except SlidrError as error:
+        sentence = f"The clicks that tested the thresholds cannot be scored again: {error}"
         return GuardrailVerdict("score_parity", "not judged", sentence)
-    return soundness.score_parity(scored, np.asarray(again, np.float64))
+    return soundness.score_parity(scored, again)
+
+
+def _first(groups: Sequence[Group]) -> list[Group]:
+    before = accumulate((group.rows for group in groups), initial=0)
+    return [group for group, rows in zip(groups, before, strict=False) if rows < _PARITY_CLICKS]

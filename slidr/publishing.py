@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,9 +16,8 @@ from model.signature import TrustedKeys
 from model.store import ModelStore
 from slidr.guarding import release_loads
 from slidr.report.verdicts import with_verdicts
-from slidr.retrain.candidate import RELEASE
-
-_REPORT: Final = Path("calibration") / REPORT
+from slidr.retrain.layout import RELEASE, version_in
+from slidr.retrain.layout import REPORT as CANDIDATE_REPORT
 
 
 class Asked(NamedTuple):
@@ -58,7 +57,7 @@ def publish(candidate: Path, asked: Asked) -> Outcome:
     Raises Misconfigured for a folder without a finished candidate, an unknown champion or keys that do not fit, Refused
     where the store has another release of that version, Unavailable when it does not answer.
     """
-    version = _version_in(candidate)
+    version = version_in(candidate)
     _check_signer(version, asked)
     loads = release_loads(candidate, version)
     if loads.outcome == "blocked":  # workers would refuse it, whatever reason there is to publish it
@@ -88,16 +87,6 @@ def _told(manifest: Manifest, asked: Asked, *, already: bool) -> Outcome:
     return Outcome(
         manifest.version, asked.models_uri, True, already, manifest.parent, manifest.override, manifest.verdicts
     )
-
-
-def _version_in(candidate: Path) -> str:
-    versions = ModelStore(str(candidate / RELEASE)).versions()
-    if len(versions) != 1:
-        raise Misconfigured(
-            f"{candidate} is no finished candidate: it has {len(versions)} releases in {RELEASE}/, expected one. "
-            f"Make or finish it: slidr retrain {candidate}"
-        )
-    return versions[0]
 
 
 def _check_signer(version: str, asked: Asked) -> None:
@@ -130,9 +119,10 @@ def _parent(asked: Asked, draft: Manifest) -> str | None:
 
 
 def _report(candidate: Path) -> str:
+    path = candidate / CANDIDATE_REPORT
     try:
-        return (candidate / _REPORT).read_text("utf-8")
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(
-            f"The report {candidate / _REPORT} cannot be read: {error}. Write it anew: slidr retrain {candidate}"
+            f"The report {path} cannot be read: {error}. Make the candidate again, in a new folder."
         ) from error

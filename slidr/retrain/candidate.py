@@ -16,10 +16,10 @@ from slidr.calibrating import calibrate_and_test, write_result
 from slidr.report.material import Material, Model, material
 from slidr.retrain import contenders, steps
 from slidr.retrain.contenders import Seen
+from slidr.retrain.layout import RELEASE
 from slidr.retrain.plan import Plan, sha256
 from slidr.retrain.watcher import Watcher
 
-RELEASE: Final = "release"
 _CALIBRATED: Final = "calibration"
 
 

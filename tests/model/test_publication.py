@@ -1,14 +1,11 @@
 """Whoever is killed while publishing or removing a release leaves all of it or nothing to see, and may try again."""
 
 import os
-import signal
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 from pyarrow import fs
@@ -18,6 +15,7 @@ from contracts.errors import Misconfigured, Refused, Unavailable
 from model import store as store_module
 from model.manifest import FILES, MANIFEST, REPORT, SIGNATURE
 from model.store import ModelStore
+from tests.killed import killed_at_line
 from tests.model.dying_files import DyingFiles, WithoutMoves
 
 CONTENTS = {name: f"content of {name}".encode() for name in (*FILES, REPORT, SIGNATURE, MANIFEST)}
@@ -105,35 +103,11 @@ def test_what_killed_writers_left_goes_when_it_is_old_and_releases_stay(tmp_path
     assert whole(store, "v1")
 
 
-def killed_at_line(folder: Path, line: int) -> bool:
-    """Write a release in a process that is killed at the so-manieth line of `model/store.py`; whether it was."""
-    child = os.fork()
-    if child == 0:
-        left = line
-
-        def trace(frame: FrameType, event: str, _: Any) -> Any:
-            nonlocal left
-            if frame.f_code.co_filename != store_module.__file__:
-                return None
-            if event == "line":
-                left -= 1
-                if left < 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-            return trace
-
-        sys.settrace(trace)
-        try:
-            ModelStore(str(folder)).write("v1", CONTENTS)
-        finally:
-            os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-
-
 def test_a_kill_at_any_line_leaves_a_whole_release_or_none_and_the_next_attempt_succeeds(tmp_path: Path) -> None:
     outcomes = []
     for line in count():
         models = tmp_path / str(line)
-        if not killed_at_line(models, line):
+        if not killed_at_line(partial(ModelStore(str(models)).write, "v1", CONTENTS), store_module, line):
             break
         store = ModelStore(str(models))
         outcomes.append(store.has("v1"))

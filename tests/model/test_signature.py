@@ -100,10 +100,12 @@ def test_the_built_in_release_needs_no_signature(signer: Path) -> None:
     assert load_release("nowhere", "pass-through", keys(signer)).onnx is None
 
 
-def test_a_copy_keeps_the_signature(models: Path, signer: Path, tmp_path: Path) -> None:
-    copy_release(str(models), str(tmp_path / "copies"), "signed")
+def test_a_copy_is_signed_by_whoever_makes_it(models: Path, stranger: Path, tmp_path: Path) -> None:
+    copies = str(tmp_path / "copies")
 
-    assert load_release(str(tmp_path / "copies"), "signed", keys(signer)).version == "signed"
+    copy_release(str(models), copies, "signed", read_signing_key(stranger))
+
+    assert load_release(copies, "signed", keys(stranger)).version == "signed"
 
 
 def test_openssl_finds_the_signature_right(models: Path, signer: Path) -> None:

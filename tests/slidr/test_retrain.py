@@ -32,8 +32,9 @@ from rules.ruleset import RuleSet
 from slidr.calibrating import PARENTS
 from slidr.commands import app
 from slidr.history import DAY_MS, SIMULATED_MATURITY_MS, history_inputs, history_scenario, write_history
-from slidr.retrain.candidate import RELEASE, Candidate, make
+from slidr.retrain.candidate import Candidate, make
 from slidr.retrain.inputs import parquet_files
+from slidr.retrain.layout import RELEASE
 from slidr.retrain.parts import Parts, split
 from slidr.retrain.plan import Asked, History, Plan, alone, pinned, sha256
 from slidr.retrain.simulation import train_on_simulation
