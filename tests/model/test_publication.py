@@ -15,7 +15,7 @@ from contracts.errors import Misconfigured, Refused, Unavailable
 from model import store as store_module
 from model.manifest import FILES, MANIFEST, REPORT, SIGNATURE
 from model.store import ModelStore
-from tests.killed import killed_at_line
+from tests.killed import killed_at_step
 from tests.model.dying_files import DyingFiles, WithoutMoves
 
 CONTENTS = {name: f"content of {name}".encode() for name in (*FILES, REPORT, SIGNATURE, MANIFEST)}
@@ -103,11 +103,11 @@ def test_what_killed_writers_left_goes_when_it_is_old_and_releases_stay(tmp_path
     assert whole(store, "v1")
 
 
-def test_a_kill_at_any_line_leaves_a_whole_release_or_none_and_the_next_attempt_succeeds(tmp_path: Path) -> None:
+def test_a_kill_at_any_step_leaves_a_whole_release_or_none_and_the_next_attempt_succeeds(tmp_path: Path) -> None:
     outcomes = []
-    for line in count():
-        models = tmp_path / str(line)
-        if not killed_at_line(partial(ModelStore(str(models)).write, "v1", CONTENTS), store_module, line):
+    for step in count():
+        models = tmp_path / str(step)
+        if not killed_at_step(partial(ModelStore(str(models)).write, "v1", CONTENTS), store_module, step):
             break
         store = ModelStore(str(models))
         outcomes.append(store.has("v1"))

@@ -29,7 +29,7 @@ from slidr.guarding import judge_model, release_loads
 from slidr.history import write_history
 from slidr.publishing import Asked, Outcome, publish
 from slidr.wiring import load_judge
-from tests.killed import killed_at_line
+from tests.killed import killed_at_step
 from tests.model.test_release import draft
 from tests.model.test_signature import keys, new_key
 from tests.slidr.test_retrain import ASKED, SCENARIO, candidate_of
@@ -276,14 +276,14 @@ def test_what_workers_would_not_trust_is_not_published(made: Path, models: Path,
     assert not models.exists()
 
 
-def test_a_kill_at_any_line_leaves_a_whole_release_or_none_and_the_next_attempt_succeeds(
+def test_a_kill_at_any_step_leaves_a_whole_release_or_none_and_the_next_attempt_succeeds(
     made: Path, tmp_path: Path
 ) -> None:
-    """Those within the store itself are in tests/model/test_publication.py."""
+    """Lines of `slidr/publishing.py`, and all that is done to files."""
     seen = []
-    for line in count():
-        models = tmp_path / str(line)
-        killed = killed_at_line(partial(published, made, models, PASSED), publishing, line)
+    for step in count():
+        models = tmp_path / str(step)
+        killed = killed_at_step(partial(published, made, models, PASSED), publishing, step)
         seen.append(ModelStore(str(models)).has(version_of(made)))
         outcome = published(made, models, PASSED)
         assert (outcome.published, outcome.already) == (True, seen[-1])
