@@ -36,7 +36,7 @@ def publish(
     Example: slidr publish candidates/2024-06-01 --override "The drift is the new mobile site, see ticket 1234"
     """
     from model.signature import read_signing_key, read_trusted_keys
-    from slidr.guarding import judge_model
+    from slidr.guarding_file import judge_file, release_files
     from slidr.publishing import Asked
     from slidr.publishing import publish as published
     from slidr.settings_source import load_settings
@@ -46,8 +46,8 @@ def publish(
     settings = load_settings()
     asked = Asked(
         models_uri=settings.models_uri,
-        judge=judge_model,
-        expect=lambda folder, version: {},
+        judge=lambda folder, version: [release_files(folder, version), *judge_file(folder, version)],
+        expect=lambda scored, thresholds, busy_over: {},
         champion=champion,
         override=override,
         key=read_signing_key(settings.signing_key_file),
@@ -84,7 +84,7 @@ def _print(candidate: Path, outcome: "Outcome", override: str | None) -> None:
         typer.echo(f"Guardrails were overridden: {outcome.override}")
     elif override is not None:
         typer.echo("Nothing blocks it, so that the reason given is not kept.")
-    typer.echo(f"Put it to work: slidr promote {version}")
+    typer.echo(f'Put it to work: slidr promote {version} --reason "WHY"')
 
 
 def _print_verdict(verdict: "GuardrailVerdict") -> None:

@@ -17,14 +17,30 @@ REPORT: Final = Path("calibration") / "report.html"
 RELEASE: Final = "release"
 
 
-class _Plan(Struct):
+class _Goals(Struct):
+    busy_over: float
+
+
+class _Asked(Struct):
+    goals: _Goals
+
+
+class Outline(Struct):
+    """What is read of a plan: how the history was cut by time, and what it was calibrated to."""
+
     parts: Parts
+    asked: _Asked
+
+    @property
+    def busy_over(self) -> float:
+        """Sessions with more ad clicks in an hour count for robotic coverage."""
+        return self.asked.goals.busy_over
 
 
-def read_parts(candidate: Path) -> Parts:
-    """How the history was cut by time. Raises Misconfigured for a folder without a plan."""
+def read_outline(candidate: Path) -> Outline:
+    """Raises Misconfigured for a folder without a plan."""
     try:
-        return msgspec.json.decode((candidate / PLAN).read_bytes(), type=_Plan).parts
+        return msgspec.json.decode((candidate / PLAN).read_bytes(), type=Outline)
     except (OSError, msgspec.DecodeError) as error:
         raise Misconfigured(f"{candidate / PLAN} cannot be read: {error}. Name the folder of a candidate.") from error
 

@@ -148,3 +148,12 @@ def test_a_file_of_trusted_keys_with_none_or_a_strange_one_is_refused(tmp_path: 
 def test_without_a_file_nothing_is_asked_of_signatures() -> None:
     assert read_trusted_keys(None) is None
     assert read_signing_key(None) is None
+
+
+def test_a_release_from_before_signing_may_be_signed_by_openssl(models: Path, signer: Path) -> None:
+    release = models / "unsigned"
+    to = ["-in", release / "manifest.json", "-out", release / "manifest.sig"]
+
+    openssl("pkeyutl", "-sign", "-inkey", signer, "-rawin", *to)
+
+    assert load_release(str(models), "unsigned", keys(signer)).version == "unsigned"

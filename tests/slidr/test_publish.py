@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from calibrate.goals import Goals
 from contracts.errors import Misconfigured, Refused
+from contracts.scored import Scored
 from contracts.verdicts import Band, GuardrailVerdict, SliceBands
 from model.manifest import FILES, Manifest
 from model.release import load_release, read_files, write_release
@@ -25,7 +27,7 @@ from rules.ruleset import RuleSet
 from slidr import publishing
 from slidr.calibrating import PARENTS
 from slidr.commands import app
-from slidr.guarding import judge_model, release_loads
+from slidr.guarding_file import judge_file, release_files
 from slidr.history import write_history
 from slidr.publishing import Asked, Outcome, publish
 from slidr.wiring import load_judge
@@ -37,7 +39,6 @@ from tests.slidr.test_retrain import ASKED, SCENARIO, candidate_of
 PASSED = GuardrailVerdict("fpr", "passed", "The FPR is fine.", measured=0.01, limit=0.05)
 SKIPPED = GuardrailVerdict("drift", "not judged", "There is only one week.")
 BLOCKED = GuardrailVerdict("fpr", "blocked", "The FPR is 7 %.", "Lower it.", "mobile|user", 0.07, 0.05)
-BANDS = {"mobile|user": SliceBands((Band(0.1, 0.2),) * 168, Band(0.3, 0.9), Band(0.0, 0.05))}
 REASON = "The drift is the new site, ticket 1234 <b>"
 
 
@@ -70,8 +71,15 @@ def version_of(candidate: Path) -> str:
     return release.name
 
 
+def expect(scored: Scored, thresholds: Mapping[str, float], busy_over: float) -> dict[str, SliceBands]:
+    """IVR of every hour within a point of that of all clicks, and the coverage of busy sessions as it is."""
+    invalid, busy = scored.invalid(thresholds), scored.busy(busy_over)
+    ivr, coverage = float(invalid.mean()), float(invalid[busy].mean())
+    return {"all": SliceBands((Band(ivr - 0.01, ivr + 0.01),) * 168, Band(coverage, coverage), Band(0, 1))}
+
+
 def published(candidate: Path, models: Path, *verdicts: GuardrailVerdict, **asked: Any) -> Outcome:
-    return publish(candidate, Asked(str(models), lambda *_: verdicts, lambda *_: BANDS, **asked))
+    return publish(candidate, Asked(str(models), lambda *_: verdicts, expect, **asked))
 
 
 def manifest_of(models: Path, version: str) -> Manifest:
@@ -85,9 +93,10 @@ def test_a_published_release_decides_as_the_candidate_and_keeps_what_was_said_of
     before, ours = read_files(str(made / "release"), outcome.version)
     assert (outcome.published, outcome.already, outcome.version) == (True, False, version_of(made))
     assert {name: contents[name] for name in FILES} == ours
-    assert [verdict.guardrail for verdict in manifest.verdicts] == ["release_loads", "fpr", "drift"]
+    assert [verdict.guardrail for verdict in manifest.verdicts] == ["fpr", "drift"]
     assert outcome.verdicts == manifest.verdicts
-    assert manifest.expected == BANDS
+    assert manifest.expected["all"].ivr[0].low < manifest.metrics["ivr"] < manifest.expected["all"].ivr[0].high
+    assert manifest.expected["all"].coverage.low == pytest.approx(manifest.metrics["coverage"])
     assert (manifest.metrics, manifest.training) == (before.metrics, before.training)
     assert load_release(str(models), outcome.version).thresholds
 
@@ -97,7 +106,7 @@ def test_the_report_of_the_release_begins_with_the_verdicts(made: Path, models: 
 
     page = read_files(str(models), outcome.version)[1]["report.html"].decode()
     ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>"))
-    assert page.index("</h1>") < page.index("1 blocked, 2 passed.") < page.index("The FPR is 7 %.")
+    assert page.index("</h1>") < page.index("1 blocked, 1 passed.") < page.index("The FPR is 7 %.")
     assert page.index("The FPR is 7 %.") < page.index("The FPR is fine.") < page.index("Thresholds by slice")
     assert "Lower it." in page
     assert "ticket 1234 &lt;b&gt;" in page
@@ -178,7 +187,7 @@ def test_a_tampered_file_blocks_whatever_the_reason(spoilt: Path, models: Path, 
 
     (verdict,) = outcome.verdicts
     assert not outcome.published
-    assert (verdict.guardrail, verdict.outcome) == ("release_loads", "blocked")
+    assert (verdict.guardrail, verdict.outcome) == ("release_files", "blocked")
     assert f"{name} has sha256" in verdict.sentence
     assert not models.exists()
 
@@ -204,7 +213,7 @@ def rewritten(candidate: Path, **changes: Any) -> None:
 def test_what_workers_could_not_load_is_blocked(spoilt: Path, changes: dict[str, Any], says: str) -> None:
     rewritten(spoilt, **changes)
 
-    verdict = release_loads(spoilt, version_of(spoilt))
+    verdict = release_files(spoilt, version_of(spoilt))
 
     assert verdict.outcome == "blocked"
     assert says in verdict.sentence
@@ -216,14 +225,14 @@ def test_a_feature_that_is_not_known_here_is_blocked(spoilt: Path) -> None:
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps(manifest | {"feature_ids": [*manifest["feature_ids"][1:], "mood"]}))
 
-    verdict = release_loads(spoilt, version_of(spoilt))
+    verdict = release_files(spoilt, version_of(spoilt))
 
     assert verdict.outcome == "blocked"
     assert "does not know: mood" in verdict.sentence
 
 
 def outcomes(candidate: Path) -> dict[str, str]:
-    return {verdict.guardrail: verdict.outcome for verdict in judge_model(candidate, version_of(candidate))}
+    return {verdict.guardrail: verdict.outcome for verdict in judge_file(candidate, version_of(candidate))}
 
 
 def test_the_model_of_a_candidate_is_judged_by_itself(made: Path) -> None:
@@ -305,7 +314,7 @@ def test_the_command_says_what_to_type_next(made: Path, models: Path) -> None:
 
     assert run.exit_code == 0
     assert "5 of 5 guardrails passed, 0 block." in run.stdout
-    assert run.stdout.endswith(f"Put it to work: slidr promote {version_of(made)}\n")
+    assert run.stdout.endswith(f'Put it to work: slidr promote {version_of(made)} --reason "WHY"\n')
     assert "was published before" in slidr(models, made).stdout
 
 
