@@ -82,7 +82,7 @@ def _print(candidate: Path, outcome: "Outcome", override: str | None) -> None:
     typer.echo(f"Release {version} {how}, in {outcome.models_uri}.")
     if outcome.override is not None:
         typer.echo(f"Guardrails were overridden: {outcome.override}")
-    elif override is not None:
+    elif override is not None and not outcome.already:
         typer.echo("Nothing blocks it, so that the reason given is not kept.")
     typer.echo(f'Put it to work: slidr promote {version} --reason "WHY"')
 
