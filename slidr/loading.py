@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 from contracts.errors import BadInput, Misconfigured
 from contracts.topics import Topic, topic_name
 from model.release import load_release
 from model.scorer import scorer_for
+from model.signature import read_trusted_keys
 from rules.ruleset import RuleSet
 from slidr.settings import Settings, kafka_config
 from streams.judge import Judge
@@ -16,9 +18,12 @@ from streams.release_admin import ReleaseLog
 _rules = lru_cache(maxsize=2)(RuleSet.from_json)
 
 
-def load_judge(models_uri: str, version: str) -> Judge:
-    """Load a release, its model warmed up and its rules compiled. Raises Misconfigured or Unavailable."""
-    release = load_release(models_uri, version)
+def load_judge(models_uri: str, version: str, trusted_keys: Path | None = None) -> Judge:
+    """Load a release, its model warmed up and its rules compiled. Raises Misconfigured or Unavailable.
+
+    The file of trusted keys is read each time, so that a key may be added without a restart.
+    """
+    release = load_release(models_uri, version, read_trusted_keys(trusted_keys))
     try:
         rules = _rules(release.rules_json)
     except BadInput as error:
@@ -28,7 +33,7 @@ def load_judge(models_uri: str, version: str) -> Judge:
 
 def judge_loader(settings: Settings) -> Callable[[str], Judge]:
     """`load(version)`: a release from where the settings say."""
-    return lambda version: load_judge(settings.models_uri, version)
+    return lambda version: load_judge(settings.models_uri, version, settings.trusted_keys_file)
 
 
 def release_log(settings: Settings) -> ReleaseLog:

@@ -109,6 +109,16 @@ class Settings(BaseSettings):
         description="the folder of the releases, a path or a URI",
         examples=["s3://bucket/models"],
     )
+    signing_key_file: FilePath | None = Field(
+        default=None,
+        description="a PEM file of the private key that releases are signed with when they are published",
+        examples=["/etc/slidr/signing.pem"],
+    )
+    trusted_keys_file: FilePath | None = Field(
+        default=None,
+        description="a PEM file of the public keys of which one must have signed a release",
+        examples=["/etc/slidr/trusted.pem"],
+    )
     archive_uri: Annotated[str, AfterValidator(_place)] = Field(
         default=DEFAULT_ARCHIVE_URI,
         description="the folder of the archive, a path or a URI",

@@ -16,6 +16,7 @@ from slidr.commands import (
     demo,
     doctor,
     import_,
+    publish,
     releases,
     retrain,
     servers,
@@ -40,6 +41,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(calibrate.evaluate)
 app.command("promote")(releases.promote)
+app.command("publish")(publish.publish)
 app.command("retrain")(retrain.retrain)
 app.command("rollback")(releases.rollback)
 app.command("shadow")(releases.shadow)

@@ -53,9 +53,11 @@ def train(
 
     Example: slidr train --days 14 --clicks 300000 --fpr-budget 0.03
     """
+    from model.signature import read_signing_key
     from slidr.settings_source import load_settings
 
-    models_uri = load_settings().models_uri
+    settings = load_settings()
+    models_uri, key = settings.models_uri, read_signing_key(settings.signing_key_file)
     rule_set = read_rules(rules)
     now_ms = time.time_ns() // 1_000_000
     with progress_bars(width=14) as progress:
@@ -77,6 +79,7 @@ def train(
             lambda done: progress.update(counting, completed=done),
             bars(progress),
             baselines,
+            key,
         )
     if as_json:
         print_json(told(candidate) | {"models_uri": models_uri})

@@ -5,17 +5,20 @@ from math import nan
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from calibrate.result import Calibrated
 from contracts.scored import Scored
 from model.manifest import CALIBRATION, MODEL, Training
 from model.release import Draft, write_release
 from slidr.calibrating import calibrate_and_test, write_result
 from slidr.report.material import Made, Material, Model, material
 from slidr.retrain import contenders, steps
+from slidr.retrain.layout import RELEASE
 from slidr.retrain.outcome import Candidate, keep
 from slidr.retrain.plan import Plan, sha256
 from slidr.retrain.watcher import Watcher
 
-RELEASE: Final = "release"
 _CALIBRATED: Final = "calibration"
 
 
@@ -36,7 +39,7 @@ def make(
     assert calibrated.held_out is not None
     candidate = Candidate(
         folder=str(folder),
-        version=_version((folder / "network" / MODEL).read_bytes(), created_at_ms),
+        version=_version((folder / "network" / MODEL).read_bytes(), rules_json, calibrated, created_at_ms),
         clicks=cut.clicks,
         epochs=len(steps.read_trained(folder).epochs),
         calibrated=calibrated,
@@ -93,7 +96,8 @@ def _draft(
     )
 
 
-def _version(onnx: bytes, created_at_ms: int) -> str:
-    """Time, so that names sort as they were made, and a digest, so that two of one second differ."""
+def _version(onnx: bytes, rules_json: bytes, calibrated: Calibrated, created_at_ms: int) -> str:
+    """Time, so that names sort as they were made, and a digest of all that decides: two of one time differ."""
     at = datetime.fromtimestamp(created_at_ms / 1000, UTC)
-    return f"{at:%Y%m%dT%H%M%SZ}-{sha256(onnx)[:8]}"
+    parts = (onnx, rules_json, msgspec.json.encode(calibrated))
+    return f"{at:%Y%m%dT%H%M%SZ}-{sha256(b''.join(map(bytes.fromhex, map(sha256, parts))))[:8]}"

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from calibrate.result import Achieved, Calibrated, Share
 from contracts.files import written_whole
+from slidr.retrain.layout import RELEASE
 
 _FILE: Final = "candidate.json"
 
@@ -64,6 +65,6 @@ def finished(folder: Path) -> Candidate | None:
         kept = msgspec.json.decode((folder / _FILE).read_bytes(), type=Candidate)
     except (FileNotFoundError, msgspec.DecodeError):  # not yet; or of another version: made again from what is there
         return None
-    if not (folder / "release" / kept.version).is_dir():
+    if not (folder / RELEASE / kept.version).is_dir():
         return None
     return msgspec.structs.replace(kept, folder=str(folder))

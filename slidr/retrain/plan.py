@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -22,9 +22,8 @@ from model.inputs import Inputs
 from model.labels import MATURITY_MS, known_of
 from model.manifest import SLICES
 from model.schedule import Schedule
+from slidr.retrain.layout import PLAN, RELEASE
 from slidr.retrain.parts import Parts, split
-
-PLAN: Final = "plan.json"
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -77,7 +76,7 @@ def pinned(folder: Path, asked: Asked, find: Callable[[], History]) -> Plan:
         return _pin(path, asked, find())
     except (msgspec.DecodeError, OSError) as error:
         raise Misconfigured(f"{path} cannot be read: {error}. Name a new folder.") from error
-    if msgspec.structs.replace(plan.asked, goals=asked.goals) == asked and not (folder / "release").exists():
+    if msgspec.structs.replace(plan.asked, goals=asked.goals) == asked and not (folder / RELEASE).exists():
         return _with_goals(folder, plan, asked)
     if plan.asked != asked:
         before, now = msgspec.to_builtins(plan.asked), msgspec.to_builtins(asked)

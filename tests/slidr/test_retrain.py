@@ -32,8 +32,9 @@ from rules.ruleset import RuleSet
 from slidr.commands import app
 from slidr.history import DAY_MS, SIMULATED_MATURITY_MS, history_inputs, history_scenario, write_history
 from slidr.parents import PARENTS
-from slidr.retrain.candidate import RELEASE, make
+from slidr.retrain.candidate import make
 from slidr.retrain.inputs import parquet_files
+from slidr.retrain.layout import RELEASE
 from slidr.retrain.outcome import Candidate, finished
 from slidr.retrain.parts import Parts, split
 from slidr.retrain.plan import Asked, History, Plan, alone, pinned, sha256
