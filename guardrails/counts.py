@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from contracts.summaries import HOURS, DaySummary
 from contracts.verdicts import GuardrailVerdict
+from guardrails.chance import ruled_out
 from guardrails.limits import Limits
 from guardrails.odds import Odds
 from guardrails.past import Judged, Stretch
@@ -111,8 +112,7 @@ def slice_share(judged: Judged, limits: Limits) -> GuardrailVerdict:
         share = Odds(f"Purchasing clicks of {name} for each of the other slices", name, partial(_bought_in, name))
         looked += share.looked(judged, limit.most_times, sure)
         looked += share.looked(judged, limit.least_times, sure)
-        for stretch in judged.stretches([HOURS], partial(_in_slice, name), lambda day: day.whole):
-            looked += _too_few(judged, stretch, f"clicks of {name}", limit.least_clicks, sure)
+        looked += _vanished(judged, name, limit.least_clicks)
     return SLICE_SHARE.judge(looked, f"{judged.name}: {_TOO_EARLY}")
 
 
@@ -120,8 +120,22 @@ def _bought_in(name: str, day: DaySummary) -> tuple[int, int]:
     return sum(day.slices[name].purchasing) if name in day.slices else 0, int(_sum(day, "purchasing").sum())
 
 
-def _in_slice(name: str, day: DaySummary) -> npt.NDArray[np.int64]:
-    return np.array(day.slices[name].clicks if name in day.slices else [0] * HOURS)
+def _vanished(judged: Judged, name: str, least: float) -> list[Looked]:
+    """Against the second quietest of the days before: robots of some slices come in swarms, and not on every day."""
+    earlier = sorted(_clicks_of(day, name) for day in judged.days)
+    if not judged.complete or len(earlier) < judged.trailing.least_days or not earlier[1]:
+        return []
+    found = _clicks_of(judged.day, name)
+    sentence = (
+        f"{judged.name}: {found:,} clicks of {name}, {found / earlier[1]:.2f} times those of the second quietest of "
+        f"{len(earlier)} days before ({earlier[1]:,}); at least {least:g} times it must be."
+    )
+    ratio = found / earlier[1]
+    return [Looked(f"{judged.name} {name}", ratio, least, ratio < least, least / max(ratio, 1e-9), sentence)]
+
+
+def _clicks_of(day: DaySummary, name: str) -> int:
+    return sum(day.slices[name].clicks) if name in day.slices else 0
 
 
 def _of_labelled(day: DaySummary) -> tuple[int, int]:
@@ -130,10 +144,10 @@ def _of_labelled(day: DaySummary) -> tuple[int, int]:
 
 def _too_few(judged: Judged, stretch: Stretch, what: str, least: float, sure: float) -> list[Looked]:
     past = stretch.usual
-    if past.median <= sure * past.spread_of_counts():
+    if not ruled_out(0, past.median, past.spread, sure):
         return []  # not even 0 would be too few
     ratio = stretch.found / past.median
-    beyond = ratio < least and past.median - stretch.found > sure * past.spread_of_counts()
+    beyond = ratio < least and ruled_out(stretch.found, past.median, past.spread, sure)
     sentence = f"{_told(judged, stretch, what)}; at least {least:g} times it must be."
     return [Looked(_where(judged, stretch), ratio, least, beyond, least / max(ratio, 1e-9), sentence)]
 
@@ -143,7 +157,7 @@ def _too_many(judged: Judged, stretch: Stretch, what: str, most: float, sure: fl
     if not past.median:
         return []
     ratio = stretch.found / past.median
-    beyond = ratio > most and stretch.found - past.median > sure * past.spread_of_counts()
+    beyond = ratio > most and ruled_out(stretch.found, past.median, past.spread, sure)
     sentence = f"{_told(judged, stretch, what)}; at most {most:g} times it may be."
     return [Looked(_where(judged, stretch), ratio, most, beyond, ratio / most, sentence)]
 

@@ -43,6 +43,7 @@ Floats = npt.NDArray[np.float64]
 Look = Callable[[Judged, str, Floats, Floats, Limits], Iterator[Looked]]
 
 _OF_THE_WEEKDAY: Final = frozenset(feature.id for feature in FEATURES if feature.of == "weekday")
+_OF_ADDRESSES: Final = frozenset(feature.id for feature in FEATURES if feature.entity in ("ip", "ip_ua"))
 _LEAST_CLICKS: Final = 200
 _GROUPS: Final = 10
 _HALF: Final = 0.5
@@ -111,7 +112,8 @@ def _usual(days: list[DaySummary], name: str) -> Floats:
 
 
 def _drifted(judged: Judged, name: str, found: Floats, expected: Floats, limits: Limits) -> Iterator[Looked]:
-    most, index = limits.feature_drift.most_psi, psi(found, expected)
+    limit, index = limits.feature_drift, psi(found, expected)
+    most = limit.most_psi_of_addresses if name in _OF_ADDRESSES else limit.most_psi
     sentence = (
         f"{judged.name}: {name} of human clicks differs from the days before by a PSI of {index:.2f}; at most {most:g} "
         "it may."

@@ -63,6 +63,7 @@ class SliceShare(_Table, frozen=True):
 
 class FeatureDrift(_Table, frozen=True):
     most_psi: Factor
+    most_psi_of_addresses: Factor
 
 
 class FeatureUnits(_Table, frozen=True):

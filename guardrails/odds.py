@@ -1,10 +1,11 @@
 """How many of some clicks come on each other one, against what is usual: twice as many count double in any share."""
 
 from collections.abc import Callable, Iterator
-from math import inf, sqrt
+from math import inf
 from typing import NamedTuple
 
 from contracts.summaries import DaySummary
+from guardrails.chance import ruled_out
 from guardrails.past import Judged, usual
 from guardrails.verdicts import Looked
 
@@ -24,14 +25,13 @@ class Odds(NamedTuple):
         if past is None or not of or not 0 < past.median < 1:
             return
         limit = _times_odds(past.median, times)
-        error = max(past.spread, sqrt(past.median * (1 - past.median) / of))
         down = times < 1
-        if down and past.median <= sure * error:
+        if down and not ruled_out(0, past.median * of, past.spread * of, sure):
             return  # not even 0 would be too few
         share = hits / of
-        off = past.median - share if down else share - past.median
         found, most = _odds(share) / _odds(past.median), times
-        beyond = (share < limit if down else share > limit) and off > sure * error
+        off = share < limit if down else share > limit
+        beyond = off and ruled_out(hits, past.median * of, past.spread * of, sure)
         yield Looked(
             where=f"{judged.name} {self.where}".strip(),
             measured=found,

@@ -7,7 +7,6 @@ past (a sale, an attack, a fault) changes neither.
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from math import sqrt
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -33,10 +32,6 @@ class Usual(NamedTuple):
 
     median: float
     spread: float
-
-    def spread_of_counts(self) -> float:
-        """At least that of independent events."""
-        return max(self.spread, sqrt(self.median))
 
 
 def usual(values: Sequence[float], least: int) -> Usual | None:
