@@ -131,15 +131,3 @@ class Promised(Struct, frozen=True):
     coverage_floors: dict[str, float]
     predicted_upper: float
     thresholds: dict[str, float]
-
-
-class Serving(Struct, frozen=True):
-    """What a release's model is like to run, on this machine.
-
-    `not_finite`: weights that are no finite numbers. `parity`: how far ONNX Runtime's scores are from those computed
-    from the weights, at most (None: could not be computed). `latency_ms`: of one click, 99th percentile.
-    """
-
-    not_finite: int
-    parity: float | None
-    latency_ms: float
