@@ -131,7 +131,8 @@ def _vanished(judged: Judged, name: str, least: float) -> list[Looked]:
         f"{len(earlier)} days before ({earlier[1]:,}); at least {least:g} times it must be."
     )
     ratio = found / earlier[1]
-    return [Looked(f"{judged.name} {name}", ratio, least, ratio < least, least / max(ratio, 1e-9), sentence)]
+    beyond = ratio < least and ruled_out(found, earlier[1], 0, judged.trailing.standard_errors)
+    return [Looked(f"{judged.name} {name}", ratio, least, beyond, least / max(ratio, 1e-9), sentence)]
 
 
 def _clicks_of(day: DaySummary, name: str) -> int:

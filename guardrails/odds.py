@@ -31,7 +31,10 @@ class Odds(NamedTuple):
         share = hits / of
         found, most = _odds(share) / _odds(past.median), times
         off = share < limit if down else share > limit
-        beyond = off and ruled_out(hits, past.median * of, past.spread * of, sure)
+        # Where a day has a few of them, the median lies below what is to be expected.
+        mean = sum(hits for hits, _ in earlier) / sum(of for _, of in earlier)
+        expected = past.median if down else max(past.median, mean)
+        beyond = off and ruled_out(hits, expected * of, past.spread * of, sure)
         yield Looked(
             where=f"{judged.name} {self.where}".strip(),
             measured=found,

@@ -63,7 +63,7 @@ def _read(path: Path) -> DaySummary:
         return msgspec.json.decode(path.read_bytes(), type=DaySummary)
     except (msgspec.DecodeError, OSError) as error:
         raise BadInput(
-            f"{path} is no summary of a day: {error}. Delete it; it is made again from the clicks."
+            f"{path} is no summary of a day: {error}. Delete it with its folder: it is made again."
         ) from error
 
 

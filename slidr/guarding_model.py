@@ -54,9 +54,8 @@ def judge_release(candidate: Path, plan: Plan, limits: Limits, champion: Path | 
 
 
 def _loaded(releases: Path) -> Release:
-    versions = (
-        sorted(path.name for path in releases.iterdir() if not path.name.startswith(".")) if releases.exists() else []
-    )
+    # A dot: still being written.
+    versions = [path.name for path in releases.glob("[!.]*")]
     if len(versions) != 1:
         raise Misconfigured(f"{releases} holds {len(versions)} releases, expected one. Finish the candidate.")
     return load_release(str(releases), versions[0])
