@@ -45,6 +45,7 @@ SLICE_SHARE: Final = Guardrail(
     "twice or not at all. Have it put right, or begin after this day with --from.",
 )
 _TOO_EARLY: Final = "There are not enough whole weeks before it, or too few clicks."
+_FAR_BELOW: Final = 0.5
 _PURCHASES_TO_JUDGE: Final = 20
 
 
@@ -148,7 +149,9 @@ def _too_few(judged: Judged, stretch: Stretch, what: str, least: float, sure: fl
     if not ruled_out(0, past.median, past.spread, sure):
         return []  # not even 0 would be too few
     ratio = stretch.found / past.median
-    beyond = ratio < least and ruled_out(stretch.found, past.median, past.spread, sure)
+    # Robots come in swarms, and the hours between two of them are no fault.
+    low = stretch.found < _FAR_BELOW * past.low
+    beyond = low and ratio < least and ruled_out(stretch.found, past.median, past.spread, sure)
     sentence = f"{_told(judged, stretch, what)}; at least {least:g} times it must be."
     return [Looked(_where(judged, stretch), ratio, least, beyond, least / max(ratio, 1e-9), sentence)]
 

@@ -46,6 +46,8 @@ _OF_THE_WEEKDAY: Final = frozenset(feature.id for feature in FEATURES if feature
 _OF_ADDRESSES: Final = frozenset(feature.id for feature in FEATURES if feature.entity in ("ip", "ip_ua"))
 _LEAST_CLICKS: Final = 200
 _GROUPS: Final = 10
+# People click several times, some of them a hundred times: so many clicks tell as much as one independent click.
+_CLICKS_OF_A_VISITOR: Final = 10
 _HALF: Final = 0.5
 _QUARTILES: Final = (0.25, 0.5, 0.75)
 
@@ -113,9 +115,10 @@ def _usual(days: list[DaySummary], name: str) -> Floats:
 
 def _drifted(judged: Judged, name: str, found: Floats, expected: Floats, limits: Limits) -> Iterator[Looked]:
     limit, index = limits.feature_drift, psi(found, expected)
-    most = limit.most_psi_of_addresses if name in _OF_ADDRESSES else limit.most_psi
+    allowed = limit.most_psi_of_addresses if name in _OF_ADDRESSES else limit.most_psi
+    most = allowed + _CLICKS_OF_A_VISITOR * (_GROUPS - 1) * (1 / found.sum() + 1 / expected.sum())
     sentence = (
-        f"{judged.name}: {name} of human clicks differs from the days before by a PSI of {index:.2f}; at most {most:g} "
+        f"{judged.name}: {name} of human clicks differs from the days before by a PSI of {index:.2f}; at most {most:.2f} "
         "it may."
     )
     yield Looked(f"{judged.name} {name}", index, most, index > most, index / most, sentence)

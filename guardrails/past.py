@@ -28,10 +28,11 @@ Known = Callable[[DaySummary], Sequence[bool]]
 
 
 class Usual(NamedTuple):
-    """Median of earlier values, and their spread as a standard deviation."""
+    """Median of earlier values, their spread as a standard deviation, and the second smallest of them."""
 
     median: float
     spread: float
+    low: float
 
 
 def usual(values: Sequence[float], least: int) -> Usual | None:
@@ -39,7 +40,8 @@ def usual(values: Sequence[float], least: int) -> Usual | None:
     if len(values) < max(1, least):
         return None
     middle = median(values)
-    return Usual(middle, _MAD_TO_DEVIATION * median(abs(value - middle) for value in values))
+    spread = _MAD_TO_DEVIATION * median(abs(value - middle) for value in values)
+    return Usual(middle, spread, sorted(values)[min(1, len(values) - 1)])
 
 
 class Stretch(NamedTuple):
