@@ -45,7 +45,6 @@ SLICE_SHARE: Final = Guardrail(
     "twice or not at all. Have it put right, or begin after this day with --from.",
 )
 _TOO_EARLY: Final = "There are not enough whole weeks before it, or too few clicks."
-_FAR_BELOW: Final = 0.5
 _PURCHASES_TO_JUDGE: Final = 20
 
 
@@ -60,13 +59,14 @@ def human(day: DaySummary) -> npt.NDArray[np.int64]:
 
 
 def volume(judged: Judged, limits: Limits) -> GuardrailVerdict:
-    """Too few clicks in any stretch of hours, or far too many over the longest one."""
-    limit, sure, longest = limits.volume, limits.trailing.standard_errors, max(limits.volume.hours)
+    """Too few clicks in some hours or in 24, or far too many in 24."""
+    limit, sure = limits.volume, limits.trailing.standard_errors
     looked: list[Looked] = []
     for stretch in judged.stretches(limit.hours, clicks, lambda day: day.whole):
         looked += _too_few(judged, stretch, "clicks", limit.least_share, sure)
-        if stretch.hours == longest:
-            looked += _too_many(judged, stretch, "clicks", limit.most_times, sure)
+    for stretch in judged.stretches([HOURS], clicks, lambda day: day.whole):
+        looked += _too_few(judged, stretch, "clicks", limit.least_share_of_day, sure)
+        looked += _too_many(judged, stretch, "clicks", limit.most_times_of_day, sure)
     return VOLUME.judge(looked, f"{judged.name}: {_TOO_EARLY}")
 
 
@@ -149,9 +149,7 @@ def _too_few(judged: Judged, stretch: Stretch, what: str, least: float, sure: fl
     if not ruled_out(0, past.median, past.spread, sure):
         return []  # not even 0 would be too few
     ratio = stretch.found / past.median
-    # Robots come in swarms, and the hours between two of them are no fault.
-    low = stretch.found < _FAR_BELOW * past.low
-    beyond = low and ratio < least and ruled_out(stretch.found, past.median, past.spread, sure)
+    beyond = ratio < least and ruled_out(stretch.found, past.median, past.spread, sure)
     sentence = f"{_told(judged, stretch, what)}; at least {least:g} times it must be."
     return [Looked(_where(judged, stretch), ratio, least, beyond, least / max(ratio, 1e-9), sentence)]
 

@@ -118,8 +118,8 @@ def _drifted(judged: Judged, name: str, found: Floats, expected: Floats, limits:
     allowed = limit.most_psi_of_addresses if name in _OF_ADDRESSES else limit.most_psi
     most = allowed + _CLICKS_OF_A_VISITOR * (_GROUPS - 1) * (1 / found.sum() + 1 / expected.sum())
     sentence = (
-        f"{judged.name}: {name} of human clicks differs from the days before by a PSI of {index:.2f}; at most {most:.2f} "
-        "it may."
+        f"{judged.name}: {name} of human clicks differs from the days before by a PSI of {index:.2f}; at most "
+        f"{most:.2f} it may."
     )
     yield Looked(f"{judged.name} {name}", index, most, index > most, index / most, sentence)
 

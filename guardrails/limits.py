@@ -40,8 +40,9 @@ class MostShare(_Table, frozen=True):
 
 class Volume(_Table, frozen=True):
     least_share: Share
-    most_times: Times
     hours: Hours
+    least_share_of_day: Share
+    most_times_of_day: Times
 
 
 class PurchasesFeed(_Table, frozen=True):

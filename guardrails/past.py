@@ -28,11 +28,10 @@ Known = Callable[[DaySummary], Sequence[bool]]
 
 
 class Usual(NamedTuple):
-    """Median of earlier values, their spread as a standard deviation, and the second smallest of them."""
+    """Median of earlier values, and their spread as a standard deviation."""
 
     median: float
     spread: float
-    low: float
 
 
 def usual(values: Sequence[float], least: int) -> Usual | None:
@@ -40,8 +39,7 @@ def usual(values: Sequence[float], least: int) -> Usual | None:
     if len(values) < max(1, least):
         return None
     middle = median(values)
-    spread = _MAD_TO_DEVIATION * median(abs(value - middle) for value in values)
-    return Usual(middle, spread, sorted(values)[min(1, len(values) - 1)])
+    return Usual(middle, _MAD_TO_DEVIATION * median(abs(value - middle) for value in values))
 
 
 class Stretch(NamedTuple):
