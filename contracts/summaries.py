@@ -71,6 +71,7 @@ class DaySummary(Struct, frozen=True):
 
     `whole` and `labelled`, (24,): hours of which all clicks and purchases are known, and all labels.
     `purchases`, (24,): purchases by when they happened, each once; `purchases_again`: those reported before.
+    `not_human`: purchasing clicks that are not labelled human, which cannot be.
     `week_labelled` and `week_human`, (168,): labelled clicks, and human ones, by local hour of the week.
     """
 
@@ -80,6 +81,7 @@ class DaySummary(Struct, frozen=True):
     slices: dict[str, SliceDay]
     purchases: tuple[int, ...]
     purchases_again: tuple[int, ...]
+    not_human: int
     week_labelled: tuple[int, ...]
     week_human: tuple[int, ...]
     features: dict[str, FeatureDay]

@@ -9,7 +9,7 @@ from contracts.rates import wilson
 from contracts.scored import HOURS_OF_WEEK
 from contracts.summaries import DaySummary
 from contracts.verdicts import GuardrailVerdict
-from guardrails import counts, features, sources
+from guardrails import features, labels, slices, sources, volume
 from guardrails.limits import Limits
 from guardrails.past import Judged, judged
 from guardrails.verdicts import Guardrail, Looked, collapsed
@@ -21,14 +21,15 @@ DENSITY: Final = Guardrail(
     "a longer history, and check that purchases of this hour arrive.",
 )
 _OF_A_DAY: Final[tuple[Callable[[Judged, Limits], GuardrailVerdict], ...]] = (
-    counts.volume,
+    volume.volume,
     sources.gaps,
     sources.repeated_clicks,
     sources.repeated_day,
-    counts.purchases_feed,
-    counts.purchases_repeated,
-    counts.label_rate,
-    counts.slice_share,
+    volume.purchases_feed,
+    volume.purchases_repeated,
+    labels.label_rate,
+    labels.label_conflict,
+    slices.slice_share,
     features.drift,
     features.units,
     features.constant,

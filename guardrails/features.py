@@ -116,7 +116,7 @@ def _usual(days: list[DaySummary], name: str) -> Floats:
 def _drifted(judged: Judged, name: str, found: Floats, expected: Floats, limits: Limits) -> Iterator[Looked]:
     limit, index = limits.feature_drift, psi(found, expected)
     allowed = limit.most_psi_of_addresses if name in _OF_ADDRESSES else limit.most_psi
-    most = allowed + _CLICKS_OF_A_VISITOR * (_GROUPS - 1) * (1 / found.sum() + 1 / expected.sum())
+    most = float(allowed + _CLICKS_OF_A_VISITOR * (_GROUPS - 1) * (1 / found.sum() + 1 / expected.sum()))
     sentence = (
         f"{judged.name}: {name} of human clicks differs from the days before by a PSI of {index:.2f}; at most "
         f"{most:.2f} it may."

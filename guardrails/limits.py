@@ -52,6 +52,7 @@ class PurchasesFeed(_Table, frozen=True):
 
 class LabelRate(_Table, frozen=True):
     most_times: Times
+    most_purchasing_times: Times
     least_share: Share
     most_human_times: Times
 
@@ -118,6 +119,7 @@ class Limits(_Table, frozen=True):
     purchases_feed: PurchasesFeed
     purchases_repeated: MostShare
     label_rate: LabelRate
+    label_conflict: MostShare
     slice_share: SliceShare
     feature_drift: FeatureDrift
     feature_units: FeatureUnits

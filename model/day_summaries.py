@@ -71,6 +71,7 @@ class _Counted:
             slices=self._slices_of(day),
             purchases=new,
             purchases_again=again,
+            not_human=sum(row[4] for row in self._week if row[0] == day),
             week_labelled=labelled,
             week_human=human,
             features=features.of(day),

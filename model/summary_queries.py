@@ -48,7 +48,9 @@ FROM logged FULL JOIN known USING (hour, slice)
 """
 
 WEEK: Final = f"""
-SELECT clicked_at_ms // {DAY_MS} AS day, hour_of_week, count(*), count(*) FILTER (human)
+SELECT
+    clicked_at_ms // {DAY_MS} AS day, hour_of_week, count(*), count(*) FILTER (human),
+    count(*) FILTER (purchasing AND NOT human)
 FROM labelled
 GROUP BY ALL
 """
