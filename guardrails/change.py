@@ -17,7 +17,6 @@ _LOOK: Final = (
 IVR_CHANGE: Final = Guardrail("ivr_change", "Share invalidated against the champion's", _LOOK)
 FLIPS: Final = Guardrail("decision_flips", "Clicks that are judged differently from the champion", _LOOK)
 JUMP: Final = Guardrail("threshold_jump", "Thresholds against the champion's", _LOOK)
-_NO_CHAMPION: Final = "There is no champion with a model."
 # A threshold above 1 is one that no score reaches.
 _HIGHEST: Final = 1.0
 _OVERALL: Final = "all slices"
@@ -35,13 +34,13 @@ def judge_change(model: ModelSummary, limits: Limits) -> list[GuardrailVerdict]:
 def threshold_jump(model: ModelSummary, limits: Limits) -> GuardrailVerdict:
     """Thresholds far from the champion's."""
     most, looked = limits.threshold_jump.most, []
-    for name, counts in model.slices.items():
+    for name, counts in _large(model, limits.threshold_jump.least_clicks).items():
         if counts.champion_threshold is not None:
             ours, theirs = (min(t, _HIGHEST) for t in (counts.threshold, counts.champion_threshold))
             off = abs(ours - theirs)
             sentence = f"{name}: the threshold is {ours:.3f}, the champion's {theirs:.3f}; {most:g} apart they may be."
             looked.append(Looked(name, off, most, off > most, off, sentence))
-    return JUMP.judge(looked, _NO_CHAMPION)
+    return JUMP.judge(looked, _why_not(model))
 
 
 def _change(
@@ -50,14 +49,25 @@ def _change(
     """Every slice and all together: beyond the limit by more than chance, which moves the flips only."""
     looked = []
     places = {_OVERALL: (total(model), limit.most_overall)}
-    places |= {name: (counts, limit.most_in_a_slice) for name, counts in model.slices.items()}
+    places |= {name: (counts, limit.most_in_a_slice) for name, counts in _large(model, limit.least_clicks).items()}
     for name, (counts, most) in places.items():
-        if counts.clicks and all(c.champion_invalid is not None for c in model.slices.values()):
+        if counts.clicks and _beside_a_champion(model):
             change, told = look(counts)
-            error = sqrt((counts.flipped or 0) / counts.clicks**2)
-            beyond = change - limit.standard_errors * error > most
-            looked.append(Looked(name, change, most, beyond, change / most, f"{name}: {told}; {most:.1%} it may be."))
-    return guardrail.judge(looked, _NO_CHAMPION)
+            beyond = change - limit.standard_errors * sqrt(counts.flipped or 0) / counts.clicks > most
+            looked.append(Looked(name, change, most, beyond, change, f"{name}: {told}; {most:.1%} it may be."))
+    return guardrail.judge(looked, _why_not(model))
+
+
+def _large(model: ModelSummary, least_clicks: int) -> dict[str, SliceModel]:
+    return {name: counts for name, counts in model.slices.items() if counts.clicks >= least_clicks}
+
+
+def _beside_a_champion(model: ModelSummary) -> bool:
+    return all(counts.champion_threshold is not None for counts in model.slices.values())
+
+
+def _why_not(model: ModelSummary) -> str:
+    return "Every slice has too few clicks." if _beside_a_champion(model) else "There is no champion with a model."
 
 
 def _ivr(counts: SliceModel) -> tuple[float, str]:

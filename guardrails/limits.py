@@ -91,10 +91,12 @@ class Change(_Table, frozen=True):
     most_overall: Share
     most_in_a_slice: Share
     standard_errors: Errors
+    least_clicks: Count
 
 
 class ThresholdJump(_Table, frozen=True):
     most: Share
+    least_clicks: Count
 
 
 class Calibration(_Table, frozen=True):
