@@ -119,6 +119,11 @@ class Settings(BaseSettings):
         description="a PEM file of the public keys of which one must have signed a release",
         examples=["/etc/slidr/trusted.pem"],
     )
+    guardrails_file: FilePath | None = Field(
+        default=None,
+        description="a TOML file with the limits of guardrails that are to differ from those of guardrails/limits.toml",
+        examples=["/etc/slidr/guardrails.toml"],
+    )
     archive_uri: Annotated[str, AfterValidator(_place)] = Field(
         default=DEFAULT_ARCHIVE_URI,
         description="the folder of the archive, a path or a URI",
