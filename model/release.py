@@ -1,7 +1,7 @@
 """Releases: all that decides a click, read whole, verified, and never changed once written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -13,6 +13,7 @@ from contracts.errors import Refused
 from contracts.events import DEVICES, Device
 from contracts.features import FEATURE_IDS, FEATURE_INDEX
 from contracts.ports import FloatMatrix
+from contracts.verdicts import SliceBands
 from model import manifest as form
 from model.manifest import Manifest, Training
 from model.store import ModelStore
@@ -54,7 +55,8 @@ class Release:
 class Draft:
     """What a new release is made of; `write_release` adds its version and the digests.
 
-    `calibration_json` has a threshold per slice (`manifest.Calibration`), and may explain them.
+    `calibration_json` has a threshold per slice (`manifest.Calibration`), and may explain them. `expected`: by slice,
+    what it is expected to do to live clicks.
     """
 
     onnx: bytes
@@ -65,6 +67,7 @@ class Draft:
     metrics: Mapping[str, float]
     created_at_ms: int
     parent: str | None = None
+    expected: Mapping[str, SliceBands] = field(default_factory=dict)
 
 
 def columns_of(feature_ids: tuple[str, ...]) -> npt.NDArray[np.intp] | None:
@@ -125,6 +128,7 @@ def write_release(models_uri: str, version: str, draft: Draft) -> Manifest:
         metrics=dict(draft.metrics),
         created_at_ms=draft.created_at_ms,
         parent=draft.parent,
+        expected=dict(draft.expected),
     )
     contents[form.MANIFEST] = _pretty(manifest)
     form.read_manifest(version, contents[form.MANIFEST])

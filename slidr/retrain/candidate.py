@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from calibrate.result import Calibrated
 from contracts.scored import Scored
+from contracts.verdicts import SliceBands
+from model.bands import bands
 from model.manifest import CALIBRATION, MODEL, Training
 from model.release import Draft, write_release
 from slidr.calibrating import calibrate_and_test, write_result
@@ -76,7 +78,8 @@ def make(
         watcher.step("report")
         write_result(folder / _CALIBRATED, _shown(candidate, scored, test))
     if not (folder / RELEASE / candidate.version).exists():
-        draft = _draft(candidate, plan, cut, network.feature_ids, rules_json, created_at_ms)
+        expected = bands(test, calibrated.thresholds, goals.busy_over)
+        draft = _draft(candidate, plan, cut, network.feature_ids, rules_json, created_at_ms, expected)
         write_release(str(folder / RELEASE), candidate.version, draft)
     return candidate
 
@@ -98,6 +101,7 @@ def _draft(
     feature_ids: tuple[str, ...],
     rules_json: bytes,
     created_at_ms: int,
+    expected: dict[str, SliceBands],
 ) -> Draft:
     folder, parts = Path(candidate.folder), plan.parts
     return Draft(
@@ -108,6 +112,7 @@ def _draft(
         training=Training(parts.training_ms, parts.learned_ms, cut.learned_clicks, plan.asked.schedule.seed),
         metrics=candidate.metrics(),
         created_at_ms=created_at_ms,
+        expected=expected,
     )
 
 
