@@ -92,7 +92,7 @@ def encode(
     account_hashes: Sequence[bytes],
     session_clicks_1h: np.ndarray[Any, Any],
     flags: Sequence[int],
-    shadow: tuple[np.ndarray[Any, Any], Sequence[str]] | None = None,
+    shadow: tuple[np.ndarray[Any, Any] | Sequence[float], Sequence[str]] | None = None,
 ) -> bytes:
     """Encode n >= 1 rows as `record_batch` takes them."""
     batch = record_batch(decisions, features, account_hashes, session_clicks_1h, flags, shadow)
@@ -105,7 +105,7 @@ def record_batch(
     account_hashes: Sequence[bytes],
     session_clicks_1h: np.ndarray[Any, Any],
     flags: Sequence[int],
-    shadow: tuple[np.ndarray[Any, Any], Sequence[str]] | None = None,
+    shadow: tuple[np.ndarray[Any, Any] | Sequence[float], Sequence[str]] | None = None,
 ) -> Any:
     """Arrow batch of n >= 1 rows: decisions of one partition in offset order, features (n, F) float32, 16-byte hashes.
 

@@ -1,5 +1,7 @@
 """The composition root: the only place that names concrete classes of several folders."""
 
+from functools import lru_cache
+
 from contracts.errors import BadInput, Misconfigured
 from contracts.topics import Topic, topic_name
 from features.redis_store import RedisFeatureStore
@@ -13,12 +15,15 @@ from streams.releases import Releases
 from streams.topic_admin import check_topics_at_start
 from streams.worker import Worker, WorkerOptions
 
+# Releases with the same rules share them: a swap keeps the verdicts on user agents and addresses that they remember.
+_rules = lru_cache(maxsize=2)(RuleSet.from_json)
+
 
 def load_judge(models_uri: str, version: str) -> Judge:
     """Load a release, its model warmed up and its rules compiled. Raises Misconfigured or Unavailable."""
     release = load_release(models_uri, version)
     try:
-        rules = RuleSet.from_json(release.rules_json)
+        rules = _rules(release.rules_json)
     except BadInput as error:
         raise Misconfigured(f"rules.json of release {version!r} is wrong at {error.path}: {error}") from error
     return Judge(release, scorer_for(release), rules)
