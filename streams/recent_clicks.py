@@ -24,7 +24,7 @@ class RecentClick(NamedTuple):
 
 
 class RecentClicks:
-    """Clicks of the last `keep_ms`. Past `most`, one in two, four, eight ... by source offset: a rate stays what it is."""
+    """Clicks of the last `keep_ms`. Past `most`, one in two, four ... by source offset: a rate stays what it is."""
 
     def __init__(self, keep_ms: int, most: int = MOST) -> None:
         self._keep_ms = keep_ms

@@ -1,7 +1,7 @@
 """From messages of the feature log to what the sentinel counts: columns at a time, no row by itself."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class Rows(NamedTuple):
-    """n clicks decided by `version`, with `shadow` beside it, in columns (n,); `slices[slice_index]` are their slices."""
+    """n clicks decided by `version`, with `shadow` beside it: columns (n,), `slices[slice_index]` are their slices."""
 
     version: str
     shadow: str | None
@@ -65,7 +65,7 @@ def rows_of(messages: Iterable[Message], sources: Sources, busy_over: float) -> 
     """
     groups: dict[tuple[str, str | None], list[Any]] = {}
     for message in messages:
-        headers = dict(message.headers() or [])
+        headers = cast(dict[str, bytes], dict(message.headers() or []))
         try:
             batch = feature_log.decode(message.value() or b"", headers)
         except BadInput:

@@ -85,15 +85,23 @@ class Seen(Struct):
 class State(Struct):
     """All that judgement depends on besides releases and limits.
 
+    `event_offset`: the event that put the active release in force; what it decided an earlier time is forgotten.
     `newest_ms`: stream time. `volumes`: clicks by hour since 1970 and slice. `purchase_ms`: newest purchase (stream
     time at the start before there is any); `clicks_since_purchase`: clicks that have come since.
     """
 
     newest_ms: int = 0
+    event_offset: int = -1
     releases: dict[str, Seen] = field(default_factory=dict)
     volumes: dict[int, dict[str, int]] = field(default_factory=dict)
     purchase_ms: int = 0
     clicks_since_purchase: int = 0
+
+    def put_in_force(self, version: str, event_offset: int) -> None:
+        """The event at `event_offset` put `version` in force: it is judged by what it decides from now on."""
+        if event_offset != self.event_offset:
+            self.event_offset = event_offset
+            self.releases.pop(version, None)
 
     def fold(self, summary: Summary) -> None:
         """Count clicks."""
