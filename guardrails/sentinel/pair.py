@@ -30,10 +30,11 @@ _LEAST_USUAL_S = 60.0
 
 
 class Difference(NamedTuple):
-    """One measure: `clicks` of `of` differ beyond what is explained, at so many standard errors."""
+    """One measure: `flips` verdicts of `of` differ, `beyond` of them beyond what is explained."""
 
     limit_name: str
-    clicks: float
+    flips: int
+    beyond: float
     of: int
     standard_errors: float
     limit: float
@@ -41,8 +42,8 @@ class Difference(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The measured share, from 0 to 1."""
-        return self.clicks / self.of if self.of else 0.0
+        """What is judged, from 0 to 1."""
+        return self.beyond / self.of if self.of else 0.0
 
 
 def compare(state: State, active: str, stable: str, limits: SentinelLimits) -> Iterator[GuardrailVerdict]:
@@ -69,18 +70,31 @@ def _differences(counts: Counts, usual: Counts | None, scale: float, limits: Sen
     root = sqrt(max(1, flips))
     return [
         Difference(
-            "newly_invalid", newly, valid, newly / root, limits.newly_invalid, "makes invalid of what {} holds valid"
+            "newly_invalid",
+            counts.newly,
+            newly,
+            valid,
+            newly / root,
+            limits.newly_invalid,
+            "{active} makes {flips:,} of {of:,} clicks invalid that {stable} holds valid",
         ),
         Difference(
             "let_through",
+            counts.restored,
             restored,
             counts.shadow_invalid,
             restored / root,
             limits.let_through,
-            "lets through of what {} holds invalid",
+            "{active} lets {flips:,} of {of:,} clicks through that {stable} holds invalid",
         ),
         Difference(
-            "disagreement", either, counts.paired, sqrt(either), limits.disagreement, "decides otherwise than {} in all"
+            "disagreement",
+            flips,
+            either,
+            counts.paired,
+            sqrt(either),
+            limits.disagreement,
+            "{active} and {stable} differ on {flips:,} of {of:,} clicks",
         ),
     ]
 
@@ -91,10 +105,10 @@ def _verdict(
     active, stable = versions
     believed = counts.newly + counts.restored >= limits.least_flips and found.standard_errors >= limits.standard_errors
     too_much = believed and found.share > found.limit
+    what = found.what.format(active=active, stable=stable, flips=found.flips, of=found.of)
     sentence = (
-        f"{slice_}: of {found.of:,} clicks, {active} {found.what.format(stable)} {found.share:.1%} more than "
-        f"chance and a change of traffic explain ({counts.newly:,} newly invalid, {counts.restored:,} restored, of "
-        f"{counts.paired:,} in {limits.window_min} min); at most {found.limit:.0%} is allowed."
+        f"{slice_}: {what} ({found.flips / max(1, found.of):.1%}) in {limits.window_min} min; {found.share:.1%} beyond "
+        f"chance and a change of traffic, at most {found.limit:.0%} is allowed."
     )
     return GuardrailVerdict(
         guardrail=found.limit_name,

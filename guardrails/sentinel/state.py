@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Struct, field
-from msgspec.structs import astuple
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
@@ -37,7 +36,14 @@ class Counts(Struct, array_like=True):
 
     def plus(self, other: "Counts") -> "Counts":
         """Both together."""
-        return Counts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Counts(
+            self.clicks + other.clicks,
+            self.invalid + other.invalid,
+            self.paired + other.paired,
+            self.shadow_invalid + other.shadow_invalid,
+            self.newly + other.newly,
+            self.restored + other.restored,
+        )
 
 
 class Tail(Struct, array_like=True):
@@ -50,7 +56,12 @@ class Tail(Struct, array_like=True):
 
     def plus(self, other: "Tail") -> "Tail":
         """Both together."""
-        return Tail(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Tail(
+            self.busy + other.busy,
+            self.busy_invalid + other.busy_invalid,
+            self.purchasing + other.purchasing,
+            self.purchasing_invalid + other.purchasing_invalid,
+        )
 
 
 T = TypeVar("T")

@@ -17,6 +17,7 @@ from slidr.commands import (
     doctor,
     import_,
     retrain,
+    sentinel,
     servers,
     simulate,
     topics,
@@ -39,6 +40,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(calibrate.evaluate)
 app.command("retrain")(retrain.retrain)
+app.command("sentinel")(sentinel.sentinel)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("worker")(worker.worker)
