@@ -97,8 +97,14 @@ def summary_of(rows: Rows) -> Summary:
     hours: dict[int, dict[str, Tail]] = {}
     for hour, slice_, counted in _counted(rows, rows.at_ms // HOUR_MS, [rows.busy, rows.busy & rows.invalid]):
         hours.setdefault(hour, {})[slice_] = Tail(*counted)
-    first_ms, last_ms = np.percentile(rows.at_ms, [_OUTLIERS_PERCENT, 100 - _OUTLIERS_PERCENT]).astype(int).tolist()
-    return Summary(rows.version, rows.shadow, first_ms, last_ms, minutes, hours)
+    return Summary(rows.version, rows.shadow, *_stretch(rows.at_ms), minutes, hours)
+
+
+def _stretch(at_ms: Ints) -> tuple[int, int]:
+    """When clicks that come evenly begin and end: the middle nine tenths, and a twentieth on either side."""
+    first_ms, last_ms = np.percentile(at_ms, [_OUTLIERS_PERCENT, 100 - _OUTLIERS_PERCENT])
+    beyond_ms = (last_ms - first_ms) * _OUTLIERS_PERCENT / (100 - 2 * _OUTLIERS_PERCENT)
+    return max(int(at_ms.min()), int(first_ms - beyond_ms)), min(int(at_ms.max()), int(last_ms + beyond_ms))
 
 
 def _counted(rows: Rows, time: Ints, columns: list[Flags | None]) -> Iterator[tuple[int, str, list[int]]]:
