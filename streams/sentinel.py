@@ -175,6 +175,7 @@ class Sentinel:
         """What is in force now, and partitions that were added."""
         history = self._releases.history()
         active, shadow, offset = in_force(history, self._default)
+        self._news |= offset != self._in_force.offset
         changes = [entry for entry in history if entry.after.active != entry.before.active]
         self.state.put_in_force(active, changes[-1].offset if changes else -1)
         self._in_force = InForce(
