@@ -119,7 +119,7 @@ class Writing:
     """A producer whose records stand at the end."""
 
     def __init__(self, kafka: dict[str, str]) -> None:
-        self._producer = Producer({**kafka, "linger.ms": 5})
+        self._producer = Producer({**kafka, "linger.ms": 5, "enable.idempotence": True})
 
     def __enter__(self) -> Producer:
         return self._producer
