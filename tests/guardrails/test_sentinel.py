@@ -117,13 +117,18 @@ def test_two_releases_that_differ_as_often_either_way_disagree_too_much() -> Non
 @pytest.mark.parametrize("releases", [WATCHED, ALONE], ids=["watched", "alone"])
 @pytest.mark.parametrize("seed", range(4))
 def test_ten_times_the_usual_robots_roll_nothing_back(seed: int, releases: InForce) -> None:
-    world = World(seed, NOON_MS, step_s=30)
+    world = World(seed, NOON_MS, robots=0.4, seen=0.95, step_s=30)
+    sharp = replace(SOUND, robots=dict.fromkeys(SLICES, 0.95))
     state = after_an_hour(world)
-    for summary in world.run(300, ACTIVE, SOUND, releases.shadow):
+    for summary in world.run(300, ACTIVE, sharp, releases.shadow):
         state.fold(summary)
     world.attack = 10.0
 
-    assert first_action(state, world.run(3 * 3600, ACTIVE, SOUND, releases.shadow), releases) is None
+    found = list(judgements(state, world.run(3 * 3600, ACTIVE, sharp, releases.shadow), releases))
+
+    assert not any(one.action for one in found)
+    window, _ = state.window(ACTIVE, 600_000)
+    assert all(counts.invalid > 0.65 * counts.clicks for counts in window.values())  # far beyond any band
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -181,9 +186,9 @@ def test_a_candidate_in_the_shadow_says_nothing_against_the_active_release() -> 
     """Only the last stable release is a measure: `slidr shadow CANDIDATE` may score what it likes."""
     world = World(1, NOON_MS)
     candidate = InForce(ACTIVE, "candidate", STABLE, promoted=True, offset=3, expected=EXPECTED)
-    odd = replace(SOUND, people=dict.fromkeys(SLICES, 0.0), people_differ=1.0)
+    milder = replace(SOUND, robots=dict.fromkeys(SLICES, 0.1))
 
-    assert first_action(after_an_hour(world), world.run(3600, ACTIVE, odd, "candidate"), candidate) is None
+    assert first_action(after_an_hour(world), world.run(3600, ACTIVE, milder, "candidate"), candidate) is None
 
 
 def test_what_a_rollback_put_in_force_is_never_rolled_back() -> None:
