@@ -1,18 +1,21 @@
 """What a release is expected to do to live clicks: bands of its IVR by hour of the week, its coverage and its FPR.
 
 Made of clicks that neither trained it nor set its thresholds. Of the n clicks of a slice in one hour of the week, UTC,
-k are invalid; of the N of the slice at any time, K. Few clicks lean on the slice as on m = 200 of its own:
+k are invalid; of the n' in the same hour of any day, k'; of the N at any time, K. Few clicks lean on those of the hour
+of the day, and these on the slice, as on m = 200 of their own:
 
-    p  = (k + m K/N) / (n + m)               expected IVR of the hour; K/N where it was never seen
-    s² = between-day variance                how the same hour differs from day to day, chance taken off
+    p' = (k' + m K/N) / (n' + m)             expected IVR of the hour of the day
+    p  = (k + m p') / (n + m)                expected IVR of the hour of the week; p' where it was never seen
+    s² = between-day variance                how the same hour of the day differs from day to day, chance taken off
     S² = variance of all hours of the slice  how hours differ from each other
-    w  = m / (n + m)                         how much of p is not the hour's own: 1 where it was never seen
+    w  = m / (n' + m)                        how much of p' is the slice's: 1 where the hour was seen on no day
     band = Wilson(p, n + min(m, N), ±1.96)  ∓  t sqrt(s² + w² S²), within 0 to 1
 
 t is the quantile 0.975 of Student's distribution with as many degrees of freedom as days were seen, less one (but 3 at
-least): 3.1 for up to four days, since these few tell little of how days differ, 2.5 for a week. Where no hour of the
-day was seen on two days, S² stands for s². For coverage and FPR, which are of a day, n is all clicks of the slice that
-count and s² is between days. Variances come from hours (days) with 30 clicks at least; sqrt(s²) is 0.03 at least.
+least): 3.1 for up to four days, since these few tell little of how days differ, 2.5 for a week. Of a single day S²
+stands for s², with the hours less one as degrees. For coverage and FPR, which are of a day, n is all clicks of the
+slice that count and s² is between days. Variances come from hours (days) with 30 clicks at least; sqrt(s²) is 0.03 at
+least.
 Without any click a band is everything.
 """
 
@@ -67,20 +70,26 @@ def _by_hour(cells: Cells) -> tuple[Band, ...]:
     total = cells.clicks.sum()
     if total == 0:
         return (Band(0.0, 1.0),) * HOURS_OF_WEEK
-    overall = cells.invalid.sum() / total
-    between_days = _between(cells, cells.at % _DAY_H)
-    between_hours = _between(cells, np.zeros_like(cells.at))
-    clicks, invalid = np.zeros(HOURS_OF_WEEK), np.zeros(HOURS_OF_WEEK)
-    hour_of_week = (cells.at - _FIRST_MONDAY_H) % HOURS_OF_WEEK
-    np.add.at(clicks, hour_of_week, cells.clicks)
-    np.add.at(invalid, hour_of_week, cells.invalid)
-    spread = between_hours if between_days is None else between_days
-    leaning = SLICE_WEIGHT / (clicks + SLICE_WEIGHT)
-    expected = (invalid + SLICE_WEIGHT * overall) / (clicks + SLICE_WEIGHT)
-    variance = max(LEAST_SPREAD**2, spread or 0.0) + leaning**2 * (between_hours or 0.0)
+    hour_of_day, hour_of_week = cells.at % _DAY_H, (cells.at - _FIRST_MONDAY_H) % HOURS_OF_WEEK
+    between_hours = _between(cells, np.zeros_like(cells.at)) or 0.0
+    between_days = _between(cells, hour_of_day)
+    daily_clicks, daily = _leaning(cells, hour_of_day, _DAY_H, np.full(_DAY_H, cells.invalid.sum() / total))
+    place = np.arange(HOURS_OF_WEEK) % _DAY_H
+    clicks, expected = _leaning(cells, hour_of_week, HOURS_OF_WEEK, daily[place])
+    slice_part = SLICE_WEIGHT / (daily_clicks[place] + SLICE_WEIGHT)
+    own = between_hours if between_days is None else between_days
+    variance = max(LEAST_SPREAD**2, own) + slice_part**2 * between_hours
+    wide = _quantile(cells.at if between_days is None else cells.at // _DAY_H) * np.sqrt(variance)
     of = clicks + min(SLICE_WEIGHT, total)
-    wide = _quantile(cells.at // _DAY_H) * np.sqrt(variance)
     return tuple(_band(*hour) for hour in zip(expected.tolist(), of.tolist(), wide.tolist(), strict=True))
+
+
+def _leaning(cells: Cells, group: Ints, groups: int, on: Floats) -> tuple[Floats, Floats]:
+    """Clicks and expected share of each group, (groups,); where clicks are few, near to `on` (groups,)."""
+    clicks, invalid = np.zeros(groups), np.zeros(groups)
+    np.add.at(clicks, group, cells.clicks)
+    np.add.at(invalid, group, cells.invalid)
+    return clicks, (invalid + SLICE_WEIGHT * on) / (clicks + SLICE_WEIGHT)
 
 
 def _of_a_day(hours: Ints, invalid: Flags, chosen: Flags) -> Band:
@@ -92,8 +101,8 @@ def _of_a_day(hours: Ints, invalid: Flags, chosen: Flags) -> Band:
     return _band(float(days.invalid.sum()) / total, total, _quantile(days.at) * sqrt(variance))
 
 
-def _quantile(days: Ints) -> float:
-    return one_sided_z(0.975, max(_LEAST_DEGREES, len(np.unique(days)) - 1))
+def _quantile(seen: Ints) -> float:
+    return one_sided_z(0.975, max(_LEAST_DEGREES, len(np.unique(seen)) - 1))
 
 
 def _band(share: float, of: float, wide: float) -> Band:

@@ -22,6 +22,7 @@ _COLUMNS = (
     "slice",
     "clicked_at_ms",
     "verdict",
+    "rules",
     "shadow_verdict",
     "session_clicks_1h",
     "flags",
@@ -47,6 +48,7 @@ class Rows(NamedTuple):
     invalid: Flags
     paired: Flags
     shadow_invalid: Flags
+    ruled: Flags
     busy: Flags
 
 
@@ -90,6 +92,7 @@ def summary_of(rows: Rows) -> Summary:
         rows.shadow_invalid,
         newly & ~rows.shadow_invalid,
         restored & rows.shadow_invalid,
+        rows.ruled & rows.shadow_invalid,
     ]
     minutes: dict[int, dict[str, Counts]] = {}
     for minute, slice_, counted in _counted(rows, rows.at_ms // MINUTE_MS, columns):
@@ -148,6 +151,7 @@ def _rows(version: str, shadow: str | None, table: Any, busy_over: float) -> Row
         _flags(pc.equal(table["verdict"], "invalid")),
         _flags(pc.is_valid(shadow_verdict)) & (shadow is not None),
         _flags(pc.fill_null(pc.equal(shadow_verdict, "invalid"), False)) & (shadow is not None),
+        _flags(pc.greater(pc.list_value_length(table["rules"]), 0)),
         table["session_clicks_1h"].to_numpy() > busy_over,
     )
 

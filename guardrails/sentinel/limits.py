@@ -18,7 +18,7 @@ class SentinelLimits(Struct, frozen=True, forbid_unknown_fields=True):
         `watch_h`               hours that the last stable release goes on being scored after a promotion
     Two releases on the same clicks (the active one against the last stable one)
         `newly_invalid`         of the clicks that the last stable one holds valid, the share that may become invalid
-        `let_through`           of the clicks that it holds invalid, the share that may become valid
+        `let_through`           of the clicks that its model and no rule holds invalid, the share that may become valid
         `disagreement`          share of all clicks on which the two may differ
         `least_flips`           differing verdicts without which no difference is believed
         `standard_errors`       how many of them a difference must be away from chance (McNemar)
@@ -40,11 +40,11 @@ class SentinelLimits(Struct, frozen=True, forbid_unknown_fields=True):
     least_clicks: Count = 300
     watch_h: Positive = 24.0
     newly_invalid: Share = 0.2
-    let_through: Share = 0.5
+    let_through: Share = 0.9
     disagreement: Share = 0.4
-    least_flips: Count = 60
+    least_flips: Count = 100
     standard_errors: Positive = 6.0
-    ivr_above: Share = 0.25
+    ivr_above: Share = 0.15
     ivr_fallen_to: Share = 0.33
     fpr_above: Share = 0.05
     least_purchasing: Count = 100

@@ -6,7 +6,8 @@ An attack moves both verdicts; a faulty model only its own. Of the n clicks of a
     restored     invalid by the last stable release, valid by the active one
 
     share newly invalid     max(0, newly - restored - valid clicks beyond the usual) / clicks that stable holds valid
-    share let through       max(0, restored - newly - invalid ones beyond the usual) / clicks that stable holds invalid
+    share let through       max(0, restored - newly - invalid ones beyond the usual) / clicks that only the stable one's
+                            model holds invalid, and no rule
     share in disagreement   max(0, newly + restored - both beyond the usual) / n
 
 Two sound releases differ on clicks that are hard to tell, about as often either way: that cancels in the first two. A
@@ -82,10 +83,10 @@ def _differences(counts: Counts, usual: Counts | None, scale: float, limits: Sen
             "let_through",
             counts.restored,
             restored,
-            counts.shadow_invalid,
+            counts.shadow_invalid - counts.ruled,
             restored / root,
             limits.let_through,
-            "{active} lets {flips:,} of {of:,} clicks through that {stable} holds invalid",
+            "{active} lets {flips:,} of {of:,} clicks through that the model of {stable} holds invalid",
         ),
         Difference(
             "disagreement",

@@ -24,7 +24,7 @@ class Counts(Struct, array_like=True):
     """Clicks of one slice in one minute, decided by one release.
 
     `paired`: those that a shadow judged too; it held `shadow_invalid` of them invalid. `newly`: valid by the shadow
-    and invalid by the release; `restored`: the other way round.
+    and invalid by the release; `restored`: the other way round. `ruled`: held invalid by the shadow, and a rule fired.
     """
 
     clicks: int = 0
@@ -33,6 +33,7 @@ class Counts(Struct, array_like=True):
     shadow_invalid: int = 0
     newly: int = 0
     restored: int = 0
+    ruled: int = 0
 
     def plus(self, other: "Counts") -> "Counts":
         """Both together."""
@@ -43,6 +44,7 @@ class Counts(Struct, array_like=True):
             self.shadow_invalid + other.shadow_invalid,
             self.newly + other.newly,
             self.restored + other.restored,
+            self.ruled + other.ruled,
         )
 
 

@@ -75,6 +75,7 @@ def rows(*messages: Any, sources: Sources | None = None) -> list[Rows]:
             st.sampled_from(VERDICTS),
             st.sampled_from(VERDICTS),
             st.booleans(),
+            st.booleans(),
             st.sampled_from([0, int(Flag.COLD), int(Flag.UNCOUNTED_LATE), int(Flag.UNCOUNTED_FUTURE)]),
         ),
         min_size=1,
@@ -83,22 +84,28 @@ def rows(*messages: Any, sources: Sources | None = None) -> list[Rows]:
     st.booleans(),
 )
 def test_columns_count_what_rows_count(
-    clicks: list[tuple[str, int, Verdict, Verdict, bool, int]], paired: bool
+    clicks: list[tuple[str, int, Verdict, Verdict, bool, bool, int]], paired: bool
 ) -> None:
     decisions = [
-        decision(slice=slice_, clicked_at_ms=START_MS + at_ms, verdict=verdict, source_offset=offset)
-        for offset, (slice_, at_ms, verdict, *_) in enumerate(clicks)
+        decision(
+            slice=slice_,
+            clicked_at_ms=START_MS + at_ms,
+            verdict=verdict,
+            rules=("double_click",) if ruled else (),
+            source_offset=offset,
+        )
+        for offset, (slice_, at_ms, verdict, _, ruled, *_) in enumerate(clicks)
     ]
-    *_, shadow, busy, flags = (list(column) for column in zip(*clicks, strict=True))
+    *_, shadow, _, busy, flags = (list(column) for column in zip(*clicks, strict=True))
 
     found = rows(message(decisions, shadow if paired else None, busy, flags))
 
     minutes: dict[int, dict[str, Counts]] = {}
     hours: dict[int, dict[str, Tail]] = {}
-    for slice_, at_ms, verdict, other, is_busy, flag in clicks:
+    for slice_, at_ms, verdict, other, ruled, is_busy, flag in clicks:
         if flag in (0, Flag.COLD):
             mine, theirs = verdict == "invalid", paired and other == "invalid"
-            one = Counts(1, mine, paired, theirs, paired and mine and not theirs, theirs and not mine)
+            one = Counts(1, mine, paired, theirs, paired and mine and not theirs, theirs and not mine, theirs and ruled)
             minute = minutes.setdefault((START_MS + at_ms) // MINUTE_MS, {})
             minute[slice_] = minute.get(slice_, Counts()).plus(one)
             hour = hours.setdefault((START_MS + at_ms) // HOUR_MS, {})
@@ -159,6 +166,7 @@ def recent(offsets: range, invalid_every: int = 4) -> Rows:
         invalid=np.array([offset % invalid_every == 0 for offset in offsets]),
         paired=flags,
         shadow_invalid=flags,
+        ruled=flags,
         busy=flags,
     )
 
