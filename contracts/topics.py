@@ -16,6 +16,7 @@ class Topic(StrEnum):
     DEAD_LETTERS = "dead-letters"
     MODEL_RELEASES = "model-releases"
     WORKER_STATUS = "worker-status"
+    SENTINEL_STATE = "sentinel-state"
 
 
 class TopicSpec(NamedTuple):
@@ -42,6 +43,7 @@ SPECS: dict[Topic, TopicSpec] = {
     Topic.DEAD_LETTERS: TopicSpec(partitions=None, retention_ms=30 * DAY_MS, follows_clicks=True),
     Topic.MODEL_RELEASES: TopicSpec(partitions=1, retention_ms=-1),
     Topic.WORKER_STATUS: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
+    Topic.SENTINEL_STATE: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
 }
 
 

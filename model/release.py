@@ -1,7 +1,7 @@
 """Releases: all that decides a click, read whole, verified, and never changed once written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -14,6 +14,7 @@ from contracts.errors import Refused
 from contracts.events import DEVICES, Device
 from contracts.features import FEATURE_IDS, FEATURE_INDEX
 from contracts.ports import FloatMatrix
+from contracts.verdicts import SliceBands
 from model import manifest as form
 from model.manifest import Manifest, Training
 from model.signature import TrustedKeys
@@ -56,7 +57,8 @@ class Release:
 class Draft:
     """What a new release is made of; `write_release` adds its version and the digests.
 
-    `calibration_json` has a threshold per slice (`manifest.Calibration`), and may explain them.
+    `calibration_json` has a threshold per slice (`manifest.Calibration`), and may explain them. `expected`: by slice,
+    what it is expected to do to live clicks.
     """
 
     onnx: bytes
@@ -67,6 +69,7 @@ class Draft:
     metrics: Mapping[str, float]
     created_at_ms: int
     parent: str | None = None
+    expected: Mapping[str, SliceBands] = field(default_factory=dict)
 
 
 def columns_of(feature_ids: tuple[str, ...]) -> npt.NDArray[np.intp] | None:
@@ -136,6 +139,7 @@ def write_release(models_uri: str, version: str, draft: Draft) -> Manifest:
         metrics=dict(draft.metrics),
         created_at_ms=draft.created_at_ms,
         parent=draft.parent,
+        expected=dict(draft.expected),
     )
     contents = {
         form.MODEL: draft.onnx,

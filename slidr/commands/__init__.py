@@ -19,6 +19,7 @@ from slidr.commands import (
     publish,
     releases,
     retrain,
+    sentinel,
     servers,
     simulate,
     topics,
@@ -44,6 +45,7 @@ app.command("promote")(releases.promote)
 app.command("publish")(publish.publish)
 app.command("retrain")(retrain.retrain)
 app.command("rollback")(releases.rollback)
+app.command("sentinel")(sentinel.sentinel)
 app.command("shadow")(releases.shadow)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)

@@ -9,6 +9,8 @@ import msgspec
 
 from calibrate.result import Calibrated
 from contracts.scored import Scored
+from contracts.verdicts import SliceBands
+from model.bands import bands
 from model.manifest import CALIBRATION, MODEL, Training
 from model.release import Draft, write_release
 from slidr.calibrating import calibrate_and_test, write_result
@@ -50,7 +52,8 @@ def make(
         watcher.step("report")
         write_result(folder / _CALIBRATED, _shown(candidate, plan, cut, scored, test))
     if not (folder / RELEASE / candidate.version).exists():
-        draft = _draft(candidate, _training(plan, cut), network.feature_ids, rules_json, created_at_ms)
+        expected = bands(test, calibrated.thresholds, goals.busy_over)
+        draft = _draft(candidate, _training(plan, cut), network.feature_ids, rules_json, created_at_ms, expected)
         write_release(str(folder / RELEASE), candidate.version, draft)
     keep(folder, candidate)
     return candidate
@@ -83,6 +86,7 @@ def _draft(
     feature_ids: tuple[str, ...],
     rules_json: bytes,
     created_at_ms: int,
+    expected: dict[str, SliceBands],
 ) -> Draft:
     folder = Path(candidate.folder)
     return Draft(
@@ -93,6 +97,7 @@ def _draft(
         training=training,
         metrics=candidate.metrics(),
         created_at_ms=created_at_ms,
+        expected=expected,
     )
 
 

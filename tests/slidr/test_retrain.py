@@ -153,6 +153,9 @@ def test_the_release_judges_as_the_candidate_says(files: Path, made: Candidate, 
     assert set(release.thresholds) == set(SLICES)
     assert release.manifest is not None
     assert release.manifest.metrics == made.metrics()
+    assert set(release.manifest.expected) == set(SLICES)
+    busiest = release.manifest.expected["mobile|user"]
+    assert busiest.fpr.low <= seen.fpr.value <= busiest.fpr.high  # type: ignore[operator]
 
 
 def test_the_budget_is_shown_to_hold_where_the_thresholds_were_set(made: Candidate) -> None:
