@@ -43,6 +43,13 @@ def overview(settings: Settings, now_ms: int) -> tuple[Overview, SlidrError | No
     return found, error
 
 
+def in_use(found: Overview) -> set[str]:
+    """Releases that decide, are scored beside them, or are gone back to."""
+    state = found.in_force
+    running = {version for status in found.workers for version in (status.release, status.shadow)}
+    return {version for version in (state.active, state.shadow, found.last_stable, *running) if version}
+
+
 def plain(found: Overview) -> dict[str, Any]:
     """What JSON shows of it: tuples by the names of their fields."""
     return {

@@ -96,6 +96,35 @@ def releases(context: typer.Context, as_json: AsJson = False) -> None:
         raise store_error
 
 
+@app.command()
+def prune(
+    keep: Annotated[int, typer.Option(min=1, help="How many of the newest releases stay.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Remove all but the newest releases from the model store.
+
+    Kept beside them: the active release, its shadow, the last stable one, and whatever a live worker runs.
+
+    Example: slidr releases prune --keep 30
+    """
+    from model.retention import prune as pruned
+    from slidr.release_overview import in_use, overview
+
+    settings = _settings()
+    found, store_error = overview(settings, _now_ms())
+    if store_error:
+        raise store_error
+    gone = pruned(settings.models_uri, keep, in_use(found), _now_ms())
+    if as_json:
+        print_json(gone._asdict())
+        return
+    for version in gone.removed:
+        typer.echo(f"removed  {version}")
+    for folder in gone.remains:
+        typer.echo(f"removed  {folder}, left by a writer or remover that was killed")
+    typer.echo(f"{len(gone.removed)} releases removed, {len(found.versions or []) - len(gone.removed)} are kept.")
+
+
 def _switch(ask: "Callable[[Releasing], Written]", by: str | None, timeout_s: float, as_json: bool) -> None:
     from contracts.topics import Topic, topic_name
     from slidr.loading import judge_loader, release_log

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -209,3 +210,22 @@ def loop(path: Path) -> Path:
     """A path whose file system answers with an error that may pass."""
     path.symlink_to(path)
     return path
+
+
+def test_pruning_keeps_the_newest_and_whatever_is_in_use(
+    slidr: Ran, models: Path, kafka: KafkaServer, topic_prefix: str
+) -> None:
+    for version in ("c", "d", "e", "f"):
+        write_small_release(models, version)
+    for version in ("a", "b", "c"):
+        assert slidr("promote", version, "--reason", "a week").returncode == 0
+    status = WorkerStatus("w", time.time_ns() // 1_000_000, True, "d", (), ())
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    producer.produce(topic_name(Topic.WORKER_STATUS, topic_prefix), msgspec.json.encode(status), "w")
+    producer.flush()
+
+    done = slidr("releases", "prune", "--keep", "1", "--json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == {"removed": ["a", "e"], "remains": []}
+    assert shown(slidr)["versions"] == ["b", "c", "d", "f"]
