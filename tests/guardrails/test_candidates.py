@@ -34,6 +34,9 @@ from tests.guardrails.simulated import at_ms
 RULES: Final = RuleSet.default().to_json()
 DAYS: Final = 18
 
+# Whichever test comes first waits for the simulation.
+pytestmark = pytest.mark.timeout(1200)
+
 
 def made(history: Path, folder: Path, seed: int) -> Path:
     """A candidate of the last days of the history."""

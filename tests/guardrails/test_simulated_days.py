@@ -20,6 +20,9 @@ from tests.guardrails.simulated import (
     with_feature,
 )
 
+# Whichever test comes first waits for the simulation.
+pytestmark = pytest.mark.timeout(1200)
+
 
 def blocked(day: DaySummary, clean: list[DaySummary], limits: Limits) -> dict[str, GuardrailVerdict]:
     """Verdicts that block the day, by guardrail."""
