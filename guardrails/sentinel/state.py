@@ -98,23 +98,29 @@ class Seen(Struct):
 class State(Struct):
     """All that judgement depends on besides releases and limits.
 
-    `event_offset`: the event that put the active release in force; what it decided an earlier time is forgotten.
+    `event_offset`: the event that put the active release in force; `were_active`: releases that were before, too.
     `newest_ms`: stream time. `volumes`: clicks by hour since 1970 and slice. `purchase_ms`: newest purchase (stream
     time at the start before there is any); `clicks_since_purchase`: clicks that have come since.
     """
 
     newest_ms: int = 0
     event_offset: int = -1
+    were_active: list[str] = field(default_factory=list)
     releases: dict[str, Seen] = field(default_factory=dict)
     volumes: dict[int, dict[str, int]] = field(default_factory=dict)
     purchase_ms: int = 0
     clicks_since_purchase: int = 0
 
     def put_in_force(self, version: str, event_offset: int) -> None:
-        """The event at `event_offset` put `version` in force: it is judged by what it decides from now on."""
-        if event_offset != self.event_offset:
-            self.event_offset = event_offset
+        """The event at `event_offset` put `version` in force. What it decided an earlier time is forgotten.
+
+        Its first decisions may have been counted before the event is heard of: a release that is new keeps them.
+        """
+        if event_offset != self.event_offset and version in self.were_active:
             self.releases.pop(version, None)
+        self.event_offset = event_offset
+        known = [one for one in self.were_active if one in self.releases and one != version]
+        self.were_active = [*known, version]
 
     def fold(self, summary: Summary) -> None:
         """Count clicks."""

@@ -204,6 +204,10 @@ def test_a_release_that_is_promoted_again_is_judged_by_what_it_does_now() -> Non
     state = after_an_hour(world)
     for summary in world.run(120, ACTIVE, invalidating_half_of_mobile(), STABLE):
         state.fold(summary)
+    state.put_in_force(ACTIVE, 1)
+    assert judge(state, WATCHED, LIMITS).action is not None  # heard of late, and judged by what it did meanwhile
+    state.put_in_force(ACTIVE, 1)
+    assert judge(state, WATCHED, LIMITS).action is not None
     state.put_in_force(STABLE, 2)
     state.put_in_force(ACTIVE, 3)
 
