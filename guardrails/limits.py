@@ -112,6 +112,14 @@ class ScoreDirection(_Table, frozen=True):
     most_auc: Share
 
 
+class ScoreParity(_Table, frozen=True):
+    most_difference: Share
+
+
+class Latency(_Table, frozen=True):
+    most_times: Times
+
+
 class Limits(_Table, frozen=True):
     """All limits, by the name of the guardrail; `trailing` is what they are compared with."""
 
@@ -139,6 +147,10 @@ class Limits(_Table, frozen=True):
     calibration: Calibration
     scores: Scores
     score_direction: ScoreDirection
+    finite_scores: MostShare
+    varied_scores: MostShare
+    score_parity: ScoreParity
+    latency: Latency
 
 
 def read_limits(path: Path | None = None) -> Limits:

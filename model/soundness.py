@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,36 +21,22 @@ _CALLS: Final = 300
 _REFERENCE: Final = (128, 64, 1)
 
 
-class Limits(NamedTuple):
-    """Beyond which a model may not go. Random clicks are like no real ones, and most may well look like robots'.
-
-    `alike`: share of random clicks with one and the same written score. `parity`: difference between two scores of one
-    click. `times`: how much longer than a small network in NumPy it takes.
-    """
-
-    alike: float = 0.99
-    parity: float = 1e-5
-    times: float = 20.0
-
-
-LIMITS: Final = Limits()
-
-
-def finite_scores(scorer: Scorer, feature_ids: Sequence[str]) -> GuardrailVerdict:
-    """Share of random and of extreme clicks whose score is no number from 0 to 1; there may be none."""
+def finite_scores(scorer: Scorer, feature_ids: Sequence[str], most_share: float) -> GuardrailVerdict:
+    """Share of random and of extreme clicks whose score is no number from 0 to 1."""
     scores = scorer.score(np.concatenate([random_rows(feature_ids), extreme_rows(len(feature_ids))]))
     wrong = ~((scores >= 0) & (scores <= 1))
     found = f"{int(wrong.sum()):,}, such as {scores[wrong][0]}" if wrong.any() else "none"
     return _judged(
         "finite_scores",
         float(wrong.mean()),
-        0.0,
-        f"Of {len(scores):,} random and extreme clicks, {found} got a score that is no number from 0 to 1; none may.",
+        most_share,
+        f"Of {len(scores):,} random and extreme clicks, {found} got a score that is no number from 0 to 1; at most "
+        f"{most_share:.1%} may.",
         "Weights of the model are no numbers, or far too large. Train again, with another seed or shorter.",
     )
 
 
-def varied_scores(scorer: Scorer, feature_ids: Sequence[str], limits: Limits = LIMITS) -> GuardrailVerdict:
+def varied_scores(scorer: Scorer, feature_ids: Sequence[str], most_share: float) -> GuardrailVerdict:
     """Share of random clicks with the commonest written score: a saturated model says one thing of everybody."""
     scores = written_scores(np.nan_to_num(scorer.score(random_rows(feature_ids))))
     values, counts = np.unique(scores, return_counts=True)
@@ -58,30 +44,30 @@ def varied_scores(scorer: Scorer, feature_ids: Sequence[str], limits: Limits = L
     return _judged(
         "varied_scores",
         share,
-        limits.alike,
+        most_share,
         f"Of {len(scores):,} random clicks, {share:.1%} got the score {values[counts.argmax()]:g}; at most "
-        f"{limits.alike:.1%} may get the same.",
+        f"{most_share:.1%} may get the same.",
         "The model says one thing of everybody. Look at its training, and train again.",
     )
 
 
 def score_parity(
-    scored: npt.NDArray[np.float64], again: npt.NDArray[np.float64], limits: Limits = LIMITS
+    scored: npt.NDArray[np.float64], again: npt.NDArray[np.float64], most_difference: float
 ) -> GuardrailVerdict:
     """The largest difference between the scores that thresholds were tested on and those of this file, both (n,)."""
     difference = float(np.nan_to_num(np.abs(scored - again), nan=1.0).max())
     return _judged(
         "score_parity",
         difference,
-        limits.parity,
+        most_difference,
         f"Scored again by the release's own file, {len(scored):,} clicks of the test differ by up to {difference:.2g} "
-        f"from what the thresholds were tested on; at most {limits.parity:g} is allowed.",
+        f"from what the thresholds were tested on; at most {most_difference:g} is allowed.",
         "The model of the release is not the one that was calibrated, or this machine computes otherwise. Make the "
         "candidate again.",
     )
 
 
-def latency(scorer: Scorer, features: int, limits: Limits = LIMITS) -> GuardrailVerdict:
+def latency(scorer: Scorer, features: int, most_times: float) -> GuardrailVerdict:
     """Time to score 64 clicks as a multiple of what a network in NumPy takes, both measured here and now."""
     rows = np.zeros((_TAKE, features), np.float32)
     model_ns, reference_ns = _shortest(scorer, _reference(features), rows)
@@ -90,9 +76,9 @@ def latency(scorer: Scorer, features: int, limits: Limits = LIMITS) -> Guardrail
     return _judged(
         "latency",
         times,
-        limits.times,
+        most_times,
         f"{_TAKE} clicks take {model_ns / 1e6:.3g} ms on {scorer.provider}, {times:.3g} times as long as a network of "
-        f"{sizes} in NumPy; at most {limits.times:g} times is allowed.",
+        f"{sizes} in NumPy; at most {most_times:g} times is allowed.",
         "The model is too slow for live clicks. Make it smaller, or publish from a machine like the workers'.",
     )
 

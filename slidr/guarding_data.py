@@ -18,7 +18,7 @@ from guardrails.data import judge_days
 from guardrails.limits import Limits
 from guardrails.past import day_name
 from model.day_summaries import Labels, Span, summarise
-from slidr.retrain.plan import Plan
+from slidr.retrain.plan import Plan, read_plan
 
 SUMMARIES: Final = "summaries"
 
@@ -41,11 +41,11 @@ def candidate_days(candidate: Path, plan: Plan) -> list[DaySummary]:
     return read_days(folder)
 
 
-def remember(candidate: Path, plan: Plan, history: Path) -> None:
+def remember(candidate: Path, history: Path) -> None:
     """Keep the candidate's whole days in the folder `history`, so that later candidates are compared with them."""
     try:
         history.mkdir(parents=True, exist_ok=True)
-        for day in candidate_days(candidate, plan):
+        for day in candidate_days(candidate, read_plan(candidate)):
             if all(day.whole):
                 with written_whole(history / _file_of(day)) as draft:
                     draft.write_bytes(msgspec.json.encode(day))

@@ -7,6 +7,7 @@ from typing import Final
 
 from contracts.errors import BadInput, SlidrError
 from contracts.verdicts import GuardrailVerdict
+from guardrails.limits import Limits
 from model import soundness
 from model.manifest import SLICES
 from model.reading import Group, open_labelled
@@ -37,20 +38,20 @@ def release_files(candidate: Path, version: str) -> GuardrailVerdict:
     return GuardrailVerdict("release_files", "passed", sentence)
 
 
-def judge_file(candidate: Path, version: str) -> list[GuardrailVerdict]:
+def judge_file(candidate: Path, version: str, limits: Limits) -> list[GuardrailVerdict]:
     """Guardrails on the model by itself, of a candidate whose release loads; nothing is changed."""
     release = load_release(str(candidate / RELEASE), version)
     assert release.onnx is not None, "candidates have a model"
     scorer = OnnxScorer(release.onnx)
     return [
-        soundness.finite_scores(scorer, release.feature_ids),
-        soundness.varied_scores(scorer, release.feature_ids),
-        _parity(candidate, release, scorer),
-        soundness.latency(scorer, len(release.feature_ids)),
+        soundness.finite_scores(scorer, release.feature_ids, limits.finite_scores.most_share),
+        soundness.varied_scores(scorer, release.feature_ids, limits.varied_scores.most_share),
+        _parity(candidate, release, scorer, limits),
+        soundness.latency(scorer, len(release.feature_ids), limits.latency.most_times),
     ]
 
 
-def _parity(candidate: Path, release: Release, scorer: OnnxScorer) -> GuardrailVerdict:
+def _parity(candidate: Path, release: Release, scorer: OnnxScorer, limits: Limits) -> GuardrailVerdict:
     """Of the first clicks that tested the thresholds, some ten thousand: enough to tell one model from another."""
     try:
         parts = read_outline(candidate).parts
@@ -60,7 +61,7 @@ def _parity(candidate: Path, release: Release, scorer: OnnxScorer) -> GuardrailV
     except SlidrError as error:
         sentence = f"The clicks that tested the thresholds cannot be scored again: {error}"
         return GuardrailVerdict("score_parity", "not judged", sentence)
-    return soundness.score_parity(scored, again)
+    return soundness.score_parity(scored, again, limits.score_parity.most_difference)
 
 
 def _first(groups: Sequence[Group]) -> list[Group]:

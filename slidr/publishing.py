@@ -9,31 +9,27 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
 from contracts.errors import Misconfigured, Refused
-from contracts.scored import Scored
-from contracts.verdicts import GuardrailVerdict, SliceBands
-from model.manifest import CALIBRATION, FILES, REPORT, SLICES, Manifest, read_thresholds
-from model.release import PASS_THROUGH, read_files, write_files
+from contracts.verdicts import GuardrailVerdict
+from model.manifest import FILES, REPORT, Manifest
+from model.release import PASS_THROUGH, Release, load_release, read_files, write_files
 from model.signature import TrustedKeys
 from model.store import ModelStore
 from slidr.guarding_file import release_files
 from slidr.report.verdicts import with_verdicts
-from slidr.retrain.layout import RELEASE, TEST_SCORES, read_outline, version_in
+from slidr.retrain.layout import RELEASE, version_in
 from slidr.retrain.layout import REPORT as CANDIDATE_REPORT
-from slidr.scored_files import read_scored
 
 
 class Asked(NamedTuple):
     """Where to publish and how.
 
-    `judge(candidate, version)`: what guardrails say of it. `expect(scored, thresholds, busy_over)`: by slice, what the
-    release is expected to do to live clicks. `champion`: the release that it is to take the place of. `override`: why
-    it is published although guardrails block it. It is signed if there is a `key`; `trusted` are the keys that workers
-    ask for.
+    `judge(candidate, champion)`: what guardrails say of it. `champion`: the release that it is to take the place of.
+    `override`: why it is published although guardrails block it. It is signed if there is a `key`; `trusted` are the
+    keys that workers ask for.
     """
 
     models_uri: str
-    judge: Callable[[Path, str], Sequence[GuardrailVerdict]]
-    expect: Callable[[Scored, Mapping[str, float], float], Mapping[str, SliceBands]]
+    judge: Callable[[Path, Release | None], Sequence[GuardrailVerdict]]
     champion: str | None = None
     override: str | None = None
     key: Ed25519PrivateKey | None = None
@@ -68,14 +64,17 @@ def publish(candidate: Path, asked: Asked) -> Outcome:
     draft, contents = read_files(str(candidate / RELEASE), version)
     if published := _published(asked.models_uri, version, contents):
         return _told(published, asked, already=True)
+    champion = _champion(asked)
     draft = msgspec.structs.replace(
-        draft, parent=_parent(asked, draft), verdicts=tuple(asked.judge(candidate, version)), override=None
+        draft,
+        parent=champion.version if champion else draft.parent,
+        verdicts=tuple(asked.judge(candidate, champion)),
+        override=None,
     )
     if blocking(draft.verdicts):
         if asked.override is None:
             return Outcome(version, asked.models_uri, False, False, draft.parent, None, draft.verdicts)
         draft = msgspec.structs.replace(draft, override=asked.override)
-    draft = msgspec.structs.replace(draft, expected=_expected(candidate, asked, contents))
     page = with_verdicts(_report(candidate), draft.verdicts, draft.override)
     written = write_files(asked.models_uri, draft, {**contents, REPORT: page.encode()}, asked.key)
     return _told(written, asked, already=False)
@@ -112,20 +111,13 @@ def _published(models_uri: str, version: str, contents: Mapping[str, bytes]) -> 
     return manifest
 
 
-def _parent(asked: Asked, draft: Manifest) -> str | None:
-    champion = asked.champion
-    if champion not in (None, PASS_THROUGH) and not ModelStore(asked.models_uri).has(champion):
+def _champion(asked: Asked) -> Release | None:
+    version = asked.champion
+    if version not in (None, PASS_THROUGH) and not ModelStore(asked.models_uri).has(version):
         raise Misconfigured(
-            f"There is no release {champion!r} in {asked.models_uri} to take the place of. `slidr releases` lists them."
+            f"There is no release {version!r} in {asked.models_uri} to take the place of. `slidr releases` lists them."
         )
-    return champion or draft.parent
-
-
-def _expected(candidate: Path, asked: Asked, contents: Mapping[str, bytes]) -> dict[str, SliceBands]:
-    """By clicks that neither trained the model nor set its thresholds."""
-    thresholds = read_thresholds(version_in(candidate), contents[CALIBRATION])
-    scored = read_scored(candidate / TEST_SCORES, SLICES)
-    return dict(asked.expect(scored, thresholds, read_outline(candidate).busy_over))
+    return load_release(asked.models_uri, version, asked.trusted) if version else None
 
 
 def _report(candidate: Path) -> str:

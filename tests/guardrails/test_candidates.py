@@ -18,14 +18,15 @@ from contracts.summaries import DaySummary
 from contracts.verdicts import GuardrailVerdict
 from guardrails.limits import Limits
 from model.manifest import Manifest, thresholds_json
-from model.release import Draft, load_release, write_release
+from model.release import Draft, Release, load_release, write_release
 from model.train import Schedule
 from rules.ruleset import RuleSet
-from slidr.calibrating import PARENTS
 from slidr.guarding import judge_candidate
 from slidr.guarding_data import candidate_days, read_days, remember
 from slidr.history import SIMULATED_MATURITY_MS, history_inputs
-from slidr.retrain.candidate import RELEASE, make
+from slidr.parents import PARENTS
+from slidr.retrain.candidate import make
+from slidr.retrain.layout import RELEASE
 from slidr.retrain.plan import PLAN, Asked, History, pinned, read_plan, sha256
 from slidr.retrain.watcher import Watcher
 from slidr.scored_files import read_scored
@@ -61,10 +62,10 @@ def candidate(history: Path, clean: list[DaySummary], tmp_path_factory: pytest.T
 
 
 @pytest.fixture(scope="module")
-def champion(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def champion(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Release:
     """The release of another candidate, trained with another seed."""
-    (release,) = (made(history, tmp_path_factory.mktemp("champion") / "c", seed=2) / RELEASE).iterdir()
-    return release
+    (folder,) = (made(history, tmp_path_factory.mktemp("champion") / "c", seed=2) / RELEASE).iterdir()
+    return load_release(str(folder.parent), folder.name)
 
 
 @pytest.fixture
@@ -118,12 +119,12 @@ def thresholds_of(candidate: Path) -> dict[str, float]:
     return dict(load_release(str(path.parent), path.name).thresholds)
 
 
-def blocked(candidate: Path, limits: Limits, champion: Path | None = None) -> dict[str, GuardrailVerdict]:
+def blocked(candidate: Path, limits: Limits, champion: Release | None = None) -> dict[str, GuardrailVerdict]:
     verdicts = judge_candidate(candidate, limits, champion)
     return {verdict.guardrail: verdict for verdict in verdicts if verdict.outcome == "blocked"}
 
 
-def test_a_sound_candidate_passes_beside_the_champion(candidate: Path, champion: Path, limits: Limits) -> None:
+def test_a_sound_candidate_passes_beside_the_champion(candidate: Path, champion: Release, limits: Limits) -> None:
     verdicts = judge_candidate(candidate, limits, champion)
 
     assert [verdict.sentence for verdict in verdicts if verdict.outcome == "blocked"] == []
@@ -132,7 +133,7 @@ def test_a_sound_candidate_passes_beside_the_champion(candidate: Path, champion:
 
 
 def test_every_verdict_is_named_in_the_file_of_limits_or_is_about_the_files(
-    candidate: Path, champion: Path, limits: Limits
+    candidate: Path, champion: Release, limits: Limits
 ) -> None:
     names = {verdict.guardrail for verdict in judge_candidate(candidate, limits, champion)}
 
@@ -195,7 +196,8 @@ def test_a_file_that_was_tampered_with(name: str, spoilt: Path, limits: Limits) 
 def test_a_release_that_is_missing(spoilt: Path, limits: Limits) -> None:
     shutil.rmtree(release_of(spoilt))
 
-    assert "holds 0 releases" in blocked(spoilt, limits)["release_files"].sentence
+    with pytest.raises(Misconfigured, match="is no finished candidate: it has 0 releases"):
+        judge_candidate(spoilt, limits)
 
 
 def test_thresholds_changed_after_calibration(spoilt: Path, limits: Limits) -> None:
@@ -205,7 +207,7 @@ def test_thresholds_changed_after_calibration(spoilt: Path, limits: Limits) -> N
     assert blocked(spoilt, limits)["calibration"].where == "app|user"
 
 
-def test_thresholds_that_jumped(spoilt: Path, champion: Path, limits: Limits) -> None:
+def test_thresholds_that_jumped(spoilt: Path, champion: Release, limits: Limits) -> None:
     calibrated_to(spoilt, {name: value - 0.5 for name, value in thresholds_of(spoilt).items()})
 
     found = blocked(spoilt, limits, champion)
@@ -213,7 +215,7 @@ def test_thresholds_that_jumped(spoilt: Path, champion: Path, limits: Limits) ->
     assert {"threshold_jump", "ivr_change", "decision_flips", "fpr", "slice_fpr"} <= set(found)
 
 
-def test_a_model_that_invalidates_half_of_mobile(spoilt: Path, champion: Path, limits: Limits) -> None:
+def test_a_model_that_invalidates_half_of_mobile(spoilt: Path, champion: Release, limits: Limits) -> None:
     """Its thresholds for phones are the medians of their scores, and calibration says that this is right."""
     thresholds = thresholds_of(spoilt)
     scored = read_scored(spoilt / "scored" / "test.parquet", tuple(thresholds))
@@ -240,7 +242,7 @@ def test_busy_sessions_that_get_through(spoilt: Path, limits: Limits) -> None:
 def test_history_kept_of_one_candidate_tells_what_is_usual_for_the_next(
     candidate: Path, limits: Limits, tmp_path: Path
 ) -> None:
-    remember(candidate, read_plan(candidate), tmp_path / "history")
+    remember(candidate, tmp_path / "history")
 
     days = read_days(tmp_path / "history")
     assert [day.day for day in days] == sorted(day.day for day in candidate_days(candidate, read_plan(candidate)))[:-1]
@@ -249,7 +251,7 @@ def test_history_kept_of_one_candidate_tells_what_is_usual_for_the_next(
 
 
 def test_a_folder_that_is_no_candidate_or_summaries_that_are_none(spoilt: Path, limits: Limits, tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match="is no candidate"):
+    with pytest.raises(Misconfigured, match="is no finished candidate"):
         judge_candidate(tmp_path, limits)
 
     next((spoilt / "summaries").glob("*.json")).write_text("{")

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from collections.abc import Mapping
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -18,9 +17,9 @@ from typer.testing import CliRunner, Result
 
 from calibrate.goals import Goals
 from contracts.errors import Misconfigured, Refused
-from contracts.scored import Scored
-from contracts.verdicts import Band, GuardrailVerdict, SliceBands
-from model.manifest import FILES, Manifest
+from contracts.verdicts import GuardrailVerdict
+from guardrails.limits import read_limits
+from model.manifest import FILES, SLICES, Manifest
 from model.release import load_release, read_files, write_release
 from model.signature import read_signing_key
 from model.store import ModelStore
@@ -72,15 +71,8 @@ def version_of(candidate: Path) -> str:
     return release.name
 
 
-def expect(scored: Scored, thresholds: Mapping[str, float], busy_over: float) -> dict[str, SliceBands]:
-    """IVR of every hour within a point of that of all clicks, and the coverage of busy sessions as it is."""
-    invalid, busy = scored.invalid(thresholds), scored.busy(busy_over)
-    ivr, coverage = float(invalid.mean()), float(invalid[busy].mean())
-    return {"all": SliceBands((Band(ivr - 0.01, ivr + 0.01),) * 168, Band(coverage, coverage), Band(0, 1))}
-
-
 def published(candidate: Path, models: Path, *verdicts: GuardrailVerdict, **asked: Any) -> Outcome:
-    return publish(candidate, Asked(str(models), lambda *_: verdicts, expect, **asked))
+    return publish(candidate, Asked(str(models), lambda *_: verdicts, **asked))
 
 
 def manifest_of(models: Path, version: str) -> Manifest:
@@ -96,9 +88,12 @@ def test_a_published_release_decides_as_the_candidate_and_keeps_what_was_said_of
     assert {name: contents[name] for name in FILES} == ours
     assert [verdict.guardrail for verdict in manifest.verdicts] == ["fpr", "drift"]
     assert outcome.verdicts == manifest.verdicts
-    assert manifest.expected["all"].ivr[0].low < manifest.metrics["ivr"] < manifest.expected["all"].ivr[0].high
-    assert manifest.expected["all"].coverage.low == pytest.approx(manifest.metrics["coverage"])
-    assert (manifest.metrics, manifest.training) == (before.metrics, before.training)
+    assert set(manifest.expected) == set(SLICES)
+    assert (manifest.metrics, manifest.training, manifest.expected) == (
+        before.metrics,
+        before.training,
+        before.expected,
+    )
     assert load_release(str(models), outcome.version).thresholds
 
 
@@ -233,7 +228,9 @@ def test_a_feature_that_is_not_known_here_is_blocked(spoilt: Path) -> None:
 
 
 def outcomes(candidate: Path) -> dict[str, str]:
-    return {verdict.guardrail: verdict.outcome for verdict in judge_file(candidate, version_of(candidate))}
+    return {
+        verdict.guardrail: verdict.outcome for verdict in judge_file(candidate, version_of(candidate), read_limits())
+    }
 
 
 def test_the_model_of_a_candidate_is_judged_by_itself(made: Path) -> None:
