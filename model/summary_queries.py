@@ -72,17 +72,22 @@ hours AS (
 SELECT hour // 24, hour % 24, new, again FROM hours
 """
 
+# Groups may be more than fit into memory, other than the sets of count(DISTINCT).
 SOURCES: Final = f"""
-SELECT
-    day,
-    sum(times)::BIGINT,
-    (sum(times) - count(*))::BIGINT,
-    count(*) - least(count(DISTINCT click), count(DISTINCT moment)),
-    min(click, {_SAMPLE}),
-    min(moment, {_SAMPLE})
-FROM clicks
-WHERE clicked_at_ms >= $from_ms AND clicked_at_ms < $until_ms
-GROUP BY day
+WITH known AS (
+    SELECT day, click, moment, times FROM clicks WHERE clicked_at_ms >= $from_ms AND clicked_at_ms < $until_ms
+),
+by_click AS (SELECT day, count(*) AS clicks FROM (SELECT day, click FROM known GROUP BY ALL) GROUP BY day),
+by_moment AS (SELECT day, count(*) AS moments FROM (SELECT day, moment FROM known GROUP BY ALL) GROUP BY day),
+by_place AS (
+    SELECT
+        day, sum(times)::BIGINT AS rows, count(*) AS places,
+        min(click, {_SAMPLE}) AS click_sample, min(moment, {_SAMPLE}) AS moment_sample
+    FROM known
+    GROUP BY day
+)
+SELECT day, rows, rows - places, places - least(clicks, moments), click_sample, moment_sample
+FROM by_place JOIN by_click USING (day) JOIN by_moment USING (day)
 """
 
 # A row late by hours has an offset of its arrival, so that gaps are looked for in the order of offsets of all days.
