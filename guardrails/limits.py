@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from contracts.errors import Misconfigured
+from guardrails.sentinel.limits import SentinelLimits
 
 SETTING: Final = "SLIDR_GUARDRAILS_FILE"
 _BUILT_IN: Final = Path(__file__).with_name("limits.toml")
@@ -151,6 +152,7 @@ class Limits(_Table, frozen=True):
     varied_scores: MostShare
     score_parity: ScoreParity
     latency: Latency
+    sentinel: SentinelLimits
 
 
 def read_limits(path: Path | None = None) -> Limits:

@@ -10,6 +10,7 @@ from prometheus_client import start_http_server
 from contracts.errors import Misconfigured, Unavailable
 from contracts.topics import Topic, topic_name
 from contracts.verdicts import SliceBands
+from guardrails.limits import read_limits
 from guardrails.sentinel.limits import SentinelLimits
 from model.release import load_release
 from slidr.settings import Settings, kafka_config
@@ -30,15 +31,14 @@ def run_sentinel(
     dry_run: bool,
     stopped: Callable[[], bool],
     on_report: Callable[[Report], None],
-    limits: SentinelLimits | None = None,
 ) -> None:
     """Judge until `stopped()`; what was counted is saved at the end. Raises SlidrError when out of patience."""
-    metrics = SentinelMetrics()
+    limits, metrics = read_limits(settings.guardrails_file).sentinel, SentinelMetrics()
     with _served(settings, metrics):
         patience = _Patience(stopped)
         while not stopped():
             try:
-                with _sentinel(settings, limits or SentinelLimits(), dry_run) as sentinel:
+                with _sentinel(settings, limits, dry_run) as sentinel:
                     _run(sentinel, metrics, stopped, on_report, patience)
             except Unavailable as error:  # begin again from what was saved
                 patience.lost(error)

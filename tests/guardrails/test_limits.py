@@ -61,4 +61,15 @@ def test_every_guardrail_has_a_comment_beside_its_limit_and_a_row_in_the_docs() 
 
     assert all("# " in body for body in bodies)
     assert set(names) == set(read_limits().__struct_fields__)
-    assert set(re.findall(r"^\| `(\w+)` \|", DOCS.read_text(), re.M)) == {*names, "release_files"} - {"trailing"}
+    assert set(re.findall(r"^\| `(\w+)` \|", DOCS.read_text(), re.M)) == {*names, "release_files"} - {
+        "trailing",
+        "sentinel",
+    }
+
+
+def test_every_judgement_of_the_sentinel_is_described() -> None:
+    described = (ROOT / "docs" / "sentinel.md").read_text()
+    judgements = ("newly_invalid", "let_through", "disagreement", "ivr_above", "ivr_fallen_to", "fpr_above")
+
+    assert set(judgements) <= set(read_limits().sentinel.__struct_fields__)
+    assert all(f"| `{name}` |" in described for name in (*judgements, "coverage_fallen_to"))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guardrails.limits import read_limits
 from guardrails.sentinel.judge import Action, InForce, Judgement, judge
-from guardrails.sentinel.limits import SentinelLimits
 from guardrails.sentinel.state import HOUR_MS, State, Summary
 from tests.guardrails.live_clicks import (
     ACTIVE,
@@ -24,7 +24,7 @@ from tests.guardrails.live_clicks import (
     invalidating_half_of_mobile,
 )
 
-LIMITS = SentinelLimits()
+LIMITS = read_limits().sentinel
 WATCHED = InForce(ACTIVE, STABLE, STABLE, promoted=True, offset=1, expected=EXPECTED)
 ALONE = InForce(ACTIVE, None, STABLE, promoted=True, offset=1, expected=EXPECTED)
 NOON_MS = START_MS + 12 * HOUR_MS

@@ -8,7 +8,7 @@ import pytest
 from contracts.errors import Misconfigured
 from contracts.topics import Topic
 from contracts.verdicts import SliceBands
-from guardrails.sentinel.limits import SentinelLimits
+from guardrails.limits import read_limits
 from guardrails.sentinel.state import State
 from slidr.servers import KafkaServer
 from streams.sentinel import Now, Report, Sentinel
@@ -45,7 +45,7 @@ def sentinel_on(log: LiveLog, *, dry_run: bool = False) -> Iterator[Sentinel]:
         SentinelStore(log.kafka, log.name(Topic.SENTINEL_STATE)),
         unknown_release,
         STABLE,
-        SentinelLimits(),
+        read_limits().sentinel,
         dry_run=dry_run,
     )
     try:
