@@ -13,6 +13,7 @@ from contracts.verdicts import SliceBands
 from guardrails.limits import read_limits
 from guardrails.sentinel.limits import SentinelLimits
 from model.release import load_release
+from model.signature import read_trusted_keys
 from slidr.settings import Settings, kafka_config
 from streams.release_admin import ReleaseLog
 from streams.sentinel import Now, Report, Sentinel
@@ -93,7 +94,7 @@ def _sentinel(settings: Settings, limits: SentinelLimits, dry_run: bool) -> Iter
         purchases,
         ReleaseLog(producer, names[Topic.MODEL_RELEASES], settings.release),
         SentinelStore(producer, names[Topic.SENTINEL_STATE]),
-        lambda version: _expected(settings.models_uri, version),
+        lambda version: _expected(settings, version),
         settings.release,
         limits,
         dry_run=dry_run,
@@ -104,8 +105,8 @@ def _sentinel(settings: Settings, limits: SentinelLimits, dry_run: bool) -> Iter
         sentinel.close()
 
 
-def _expected(models_uri: str, version: str) -> dict[str, SliceBands]:
-    manifest = load_release(models_uri, version).manifest
+def _expected(settings: Settings, version: str) -> dict[str, SliceBands]:
+    manifest = load_release(settings.models_uri, version, read_trusted_keys(settings.trusted_keys_file)).manifest
     return dict(manifest.expected) if manifest else {}
 
 
