@@ -17,6 +17,7 @@ from guardrails.chance import ruled_out
 from guardrails.change import judge_change
 from guardrails.data import human_density, judge_day
 from guardrails.limits import Trailing, read_limits
+from guardrails.odds import Odds
 from guardrails.past import judged
 from guardrails.verdicts import collapsed
 from model.model_summaries import summarise_model
@@ -102,6 +103,26 @@ def test_hours_with_too_few_clicks_block(clicks: int) -> None:
     verdict = volume.volume(judged(now, days, LIMITS.trailing), LIMITS)
 
     assert (verdict.outcome == "blocked") == (clicks < 100 * LIMITS.volume.least_share_of_day)
+
+
+@pytest.mark.parametrize(("clicks", "outcome"), [(590, "passed"), (610, "blocked")])
+def test_a_day_with_far_too_many_clicks_blocks(clicks: int, outcome: str) -> None:
+    days = [day(MONDAY + n) for n in range(28)]
+
+    assert volume.volume(judged(day(MONDAY + 28, clicks), days, LIMITS.trailing), LIMITS).outcome == outcome
+
+
+@given(st.integers(1, 4000))
+def test_odds_of_a_part_are_compared_with_those_that_are_usual(hits: int) -> None:
+    """Usual is one in five, which is a quarter of the others."""
+    days = [day(MONDAY + n) for n in range(10)]
+    today, earlier = days[-1], days[:-1]
+    odds = Odds("parts", "", lambda d: (hits, 5000) if d is today else (1000, 5000))
+
+    (found,) = odds.looked(judged(today, earlier, LIMITS.trailing), 1.6, 5)
+
+    assert found.measured == pytest.approx(hits / (5000 - hits) / 0.25)
+    assert found.beyond == (found.measured > 1.6)
 
 
 @given(COUNTS, COUNTS)
@@ -270,6 +291,7 @@ def test_all_that_blocks_is_told_and_of_the_rest_the_last() -> None:
         GuardrailVerdict("a", "passed", "first"),
         GuardrailVerdict("b", "not judged", "too early"),
         GuardrailVerdict("a", "blocked", "second"),
+        GuardrailVerdict("b", "passed", "before"),
         GuardrailVerdict("b", "passed", "third"),
         GuardrailVerdict("a", "blocked", "fourth"),
         GuardrailVerdict("c", "not judged", "never"),
@@ -298,7 +320,7 @@ def test_what_a_release_does_is_counted_click_by_click(data: st.DataObject) -> N
         hour_of_week=np.zeros(n, np.int16),
         clicked_at_ms=np.zeros(n, np.int64),
     )
-    ours, theirs = {"a": 0.5, "b": 0.9}, {"a": 0.2, "b": 0.9}
+    ours, theirs = {"a": 0.5, "b": 0.9}, {"a": 0.2, "b": 1.0}
 
     found = summarise_model(scored, ours, 5, (scored, theirs))
 
