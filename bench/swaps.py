@@ -22,6 +22,7 @@ from contracts.events import ReleaseAction, ReleaseEvent
 from contracts.topics import Topic
 from model.manifest import thresholds_json
 from model.release import Draft, load_release, write_release
+from model.store import ModelStore
 from slidr.releasing import Written, wait_until_acted
 from streams.metrics import Name
 from streams.release_admin import ReleaseLog
@@ -120,7 +121,9 @@ class _Switching(threading.Thread):
 
 
 def _write_other(place: Deployment) -> None:
-    """A second release with the model of the first."""
+    """A second release with the model of the first, unless it is there."""
+    if ModelStore(place.models_uri).has(OTHER):
+        return
     release = load_release(place.models_uri, place.release)
     assert release.manifest is not None
     assert release.onnx is not None
