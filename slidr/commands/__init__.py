@@ -16,6 +16,7 @@ from slidr.commands import (
     demo,
     doctor,
     import_,
+    replay,
     retrain,
     servers,
     simulate,
@@ -46,5 +47,6 @@ app.add_typer(archive.app, name="archive")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(import_.app, name="import")
+app.add_typer(replay.app, name="replay")
 app.add_typer(servers.app, name="servers")
 app.add_typer(topics.app, name="topics")

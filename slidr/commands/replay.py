@@ -1,0 +1,159 @@
+"""`slidr replay`: decide a past range again, see what that changes, and correct it."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from contracts.errors import Misconfigured
+from slidr.commands.output import AsJson, print_json, progress_bars
+from slidr.times import TIME_HELP, parse_time, show_time
+
+if TYPE_CHECKING:
+    from replay.plan import Plan
+
+app = typer.Typer(help="Decide a past range again by another release, and correct it.", no_args_is_help=True)
+
+From = Annotated[str, typer.Option("--from", help=f"Decisions made since: {TIME_HELP}.", show_default=False)]
+To = Annotated[str | None, typer.Option("--to", help="Decisions made before; now, without it.")]
+Slices = Annotated[list[str] | None, typer.Option("--slice", help="Only this slice, such as mobile|guest; repeatable.")]
+Advertisers = Annotated[list[str] | None, typer.Option("--advertiser", help="Only this advertiser; repeatable.")]
+VersionWas = Annotated[str | None, typer.Option(help="Only what this release decided.")]
+Model = Annotated[str, typer.Option(help="The release that decides again.", show_default=False)]
+KeepRules = Annotated[
+    bool, typer.Option("--keep-rules", help="Take rules that fired as logged though the release has other lists.")
+]
+AllowGaps = Annotated[bool, typer.Option("--allow-gaps", help="Replay what is left of a range that expired in part.")]
+ReplayIdOf = Annotated[str, typer.Argument(metavar="ID", help="As `slidr replay plan` printed it.", show_default=False)]
+Local = Annotated[bool, typer.Option("--local", help="Do the work in this process.")]
+Publish = Annotated[
+    bool, typer.Option("--publish", help="Write corrections to decisions, not to a topic of the replay's own.")
+]
+OnlyChanged = Annotated[bool, typer.Option("--only-changed", help="Write only verdicts that change.")]
+DirectionOf = Annotated[
+    Literal["invalidate", "restore", "both"], typer.Option("--direction", help="Which changes are written.")
+]
+Again = Annotated[bool, typer.Option("--again", help="Publish though another replay has published over the range.")]
+ClicksPerS = Annotated[
+    float | None, typer.Option(min=1, help="Rate limit of a new run in clicks/s.", show_default="10000")
+]
+
+
+@app.command()
+def plan(
+    start: From,
+    model: Model,
+    end: To = None,
+    slices: Slices = None,
+    advertisers: Advertisers = None,
+    model_version_was: VersionWas = None,
+    keep_rules: KeepRules = False,
+    allow_gaps: AllowGaps = False,
+    as_json: AsJson = False,
+) -> None:
+    """Freeze a range, estimate what another release would change in it, and save that under an id. Changes nothing.
+
+    The range is that of the decisions' own times. docs/replay.md tells more.
+
+    Example: slidr replay plan --from 2024-06-01T22:10 --to 2024-06-02T03:00 --model mobile-17
+    """
+    from contracts.replay import Selection
+    from replay.planning import Wish, make_plan
+    from replay.plans import Plans
+    from slidr.settings import kafka_config
+    from slidr.settings_source import load_settings
+
+    settings = load_settings(need=["kafka_bootstrap_servers"])
+    now_ms = round(time.time() * 1000)
+    selection = Selection(tuple(slices or ()), tuple(advertisers or ()), model_version_was)
+    to_ms = parse_time(end, now_ms) if end else None
+    wish = Wish(parse_time(start, now_ms), to_ms, selection, model, keep_rules, allow_gaps)
+    with progress_bars() as progress:
+        sampling = progress.add_task("Sampling", total=None)
+        made = make_plan(
+            kafka_config(settings, "consumer"),
+            settings.topic_prefix,
+            settings.models_uri,
+            wish,
+            _new_id(now_ms),
+            now_ms,
+            show_time,
+            lambda done, total: progress.update(sampling, completed=done, total=total),
+        )
+    where = Plans(settings.replays_uri).save(made)
+    if as_json:
+        print_json(made)
+    else:
+        _show(made, where)
+
+
+@app.command()
+def run(
+    replay_id: ReplayIdOf,
+    local: Local = False,
+    publish: Publish = False,
+    only_changed: OnlyChanged = False,
+    direction: DirectionOf = "both",
+    clicks_per_s: ClicksPerS = None,
+    again: Again = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a plan, or go on with a run that was interrupted: the same command again.
+
+    Example: slidr replay run r20240602-031500-7f3a --local --publish --only-changed
+    """
+    from replay.begin import begin, job_of
+    from replay.log import ReplayLog
+    from replay.plans import Plans
+    from slidr.replaying import run_here, user
+    from slidr.settings import kafka_config
+    from slidr.settings_source import load_settings
+
+    if not local:
+        raise Misconfigured("A replay runs in this process: add --local.")
+    settings = load_settings(need=["kafka_bootstrap_servers"])
+    job = job_of(
+        Plans(settings.replays_uri).read(replay_id), publish=publish, only_changed=only_changed, direction=direction
+    )
+    kafka = kafka_config(settings, "consumer")
+    now_ms = round(time.time() * 1000)
+    with ReplayLog(kafka, settings.topic_prefix) as log:
+        replay = begin(
+            kafka, settings.topic_prefix, settings.models_uri, log, replay_id, job, now_ms, user(),
+            clicks_per_s=clicks_per_s, again=again,
+        )  # fmt: skip
+        with progress_bars() as progress:
+            task = progress.add_task("Replaying", total=sum(span.offsets for span in job.spans.values()))
+            outcome = run_here(settings, replay, log, lambda clicks: progress.advance(task, clicks))
+    if as_json:
+        print_json(outcome)
+    else:
+        typer.echo(
+            f"Replay {replay.id}, revision {outcome.revision}: {outcome.state}. {outcome.written:,} decisions stand in "
+            f"{outcome.topic}."
+        )
+
+
+def _new_id(now_ms: int) -> str:
+    """r20240602-031500-7f3a: ids sort by the time that they were made at."""
+    import secrets
+
+    return f"r{show_time(now_ms)[:19].replace('-', '').replace(':', '').replace('T', '-')}-{secrets.token_hex(2)}"
+
+
+def _show(made: "Plan", where: str) -> None:
+    from rich.console import Console
+
+    from slidr.replaying import plan_table
+
+    console = Console()
+    console.print(plan_table(made))
+    if made.corrected_before:
+        console.print(
+            f"Published over this range before: {', '.join(made.corrected_before)}. The estimate compares with the "
+            "workers' verdicts, not with those corrections; publishing needs --again."
+        )
+    console.print(f"Saved as {where}", soft_wrap=True)
+    console.print(
+        f"Run it: slidr replay run {made.id} --local [--publish --only-changed]", soft_wrap=True, markup=False
+    )

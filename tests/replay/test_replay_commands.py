@@ -1,0 +1,72 @@
+"""Plan and run, as an operator does, on a real Kafka."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from billing.log import open_consumer, scan, whole_log
+from contracts.events import Decision
+from slidr.times import show_time
+from tests.builders import START_MS
+from tests.replay.conftest import Slidr
+from tests.replay.logged import Logged, clicks_of
+
+Planned = Callable[..., dict[str, Any]]
+SINCE = ("--from", show_time(START_MS))
+
+
+def shadow_records(logged: Logged, replay_id: str) -> list[Decision]:
+    topic = f"{logged.prefix}decisions-replay-{replay_id}"
+    consumer = open_consumer(logged.kafka)
+    try:
+        found = [record for records in scan(consumer, topic, whole_log(consumer, topic)) for record in records]
+    finally:
+        consumer.close()
+    return [msgspec.json.decode(record.value() or b"", type=Decision) for record in found]
+
+
+def test_the_same_release_decides_byte_for_byte_the_same(logged: Logged, slidr: Slidr, planned: Planned) -> None:
+    decided = logged.decide(clicks_of(3_000), "good")
+    replay_id = planned(*SINCE)["id"]
+
+    done = slidr("replay", "run", replay_id, "--local", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["written"] == 3_000
+    again = {one.click_id: one for one in shadow_records(logged, replay_id)}
+    assert {one.run for one in again.values()} == {replay_id}
+    for one in decided:
+        as_live = replace(again[one.click_id], run="live", revision=0, decided_at_ms=one.decided_at_ms)
+        assert msgspec.json.encode(as_live) == msgspec.json.encode(one)
+
+
+def test_corrections_bring_the_bill_to_what_the_good_release_would_have_said(
+    logged: Logged, slidr: Slidr, planned: Planned
+) -> None:
+    clicks = clicks_of(3_000)
+    live = logged.decide(clicks, "faulty")
+    plan = planned(*SINCE)
+
+    done = slidr("replay", "run", plan["id"], "--local", "--publish", "--only-changed", "--json")
+
+    assert done.returncode == 0, done.stderr
+    expected = {one.click_id: one for one in as_decided_by(logged, clicks, "good")}
+    effective = logged.effective()
+    assert {name: one.verdict for name, one in effective.items()} == {n: one.verdict for n, one in expected.items()}
+    flips = [one for one in live if expected[one.click_id].verdict != one.verdict]
+    corrections = logged.records(plan["id"])
+    assert sorted(one.click_id for one in corrections) == sorted(one.click_id for one in flips)
+    assert {(one.supersedes, one.revision) for one in corrections} == {("live", 1)}
+    restored = sum(one.verdict == "invalid" for one in flips)
+    assert plan["outlook"]["exact"]
+    assert plan["outlook"]["restored"]["value"] == restored
+    assert plan["outlook"]["invalidated"]["value"] == len(flips) - restored
+
+
+def as_decided_by(logged: Logged, clicks: Any, version: str) -> list[Decision]:
+    """What another release would have said of the same features, written nowhere."""
+    elsewhere = Logged(logged.kafka["bootstrap.servers"], f"{logged.prefix}else-", logged.models.parent)
+    return elsewhere.decide(clicks, version)
