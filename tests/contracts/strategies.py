@@ -26,10 +26,8 @@ def values(info: inspect.Type) -> st.SearchStrategy[Any]:
             return st.sampled_from(info.values)
         case inspect.StrType():
             return CURRENCIES if info.pattern else st.text(min_size=info.min_length or 0, max_size=info.max_length)
-        case inspect.IntType():
-            return st.integers(-(2**63) if info.ge is None else info.ge, 2**63 - 1 if info.le is None else info.le)
-        case inspect.FloatType():
-            return st.floats(info.gt, exclude_min=info.gt is not None, allow_nan=False, allow_infinity=False)
+        case inspect.IntType() | inspect.FloatType():
+            return numbers(info)
         case inspect.DictType():
             return st.dictionaries(values(info.key_type), values(info.value_type), max_size=3)
         case inspect.VarTupleType():
@@ -39,6 +37,13 @@ def values(info: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.NoneType():
             return st.none()
     raise AssertionError(f"no strategy for {info}")
+
+
+def numbers(info: inspect.IntType | inspect.FloatType) -> st.SearchStrategy[Any]:
+    """Every number that the limits allow."""
+    if isinstance(info, inspect.FloatType):
+        return st.floats(info.gt, exclude_min=info.gt is not None, allow_nan=False, allow_infinity=False)
+    return st.integers(-(2**63) if info.ge is None else info.ge, 2**63 - 1 if info.le is None else info.le)
 
 
 # What a reader in a hurry might let through, for each type.
