@@ -13,13 +13,14 @@ from typing import NamedTuple
 import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
-from billing.log import PATIENCE_S, Stretch, patiently, scan
+from billing.log import PATIENCE_S, Stretch, patiently
 from contracts.errors import Unavailable
 from contracts.events import Decision, Verdict
 from contracts.replay import SHADOW_TOPIC, Replay
 from contracts.topics import SPECS, Topic, TopicSpec, topic_name
+from replay.reading import read_stretch
 from replay.rescoring import Rescored, reasons
-from replay.rows import Rows
+from replay.rows import Rows, plain, rules_of
 from streams.delivery import Delivery
 from streams.topic_admin import create_topic
 
@@ -28,7 +29,7 @@ _FLUSH_S = 30.0
 _VERDICTS: tuple[Verdict, Verdict] = ("valid", "invalid")
 # What a decision takes from the row as it is.
 _LOGGED = (
-    "click_id", "advertiser_id", "campaign_id", "ad_id", "cost_micros", "currency", "clicked_at_ms", "rules", "slice",
+    "click_id", "advertiser_id", "campaign_id", "ad_id", "cost_micros", "currency", "clicked_at_ms", "slice",
     "source_partition", "source_offset",
 )  # fmt: skip
 
@@ -66,7 +67,7 @@ def written(consumer: Consumer, topic: str, partition: int, run: str, output_fro
     """What a run has written at `output_from` of a partition or behind it."""
     end = output_end(consumer, topic, partition)
     last, count = -1, 0
-    for records in scan(consumer, topic, {partition: Stretch(output_from, end)}):
+    for records in read_stretch(consumer, topic, partition, Stretch(output_from, end)):
         for key in (_decode(record.value() or b"") for record in records):
             if key.run == run:
                 last, count = max(last, key.source_offset), count + 1
@@ -83,7 +84,7 @@ def decisions_of(
     rows: Rows, rescored: Rescored, replay: Replay, supersedes: list[str] | list[None], decided_at_ms: int
 ) -> Iterator[Decision]:
     """Decisions on n rows of one partition, their fields column by column."""
-    logged = {name: rows.columns[name].to_pylist() for name in _LOGGED}
+    logged = {name: plain(rows.columns[name]) for name in _LOGGED}
     return map(
         Decision,
         logged["click_id"],
@@ -96,7 +97,7 @@ def decisions_of(
         repeat(decided_at_ms),
         [_VERDICTS[invalid] for invalid in rescored.invalid.tolist()],
         reasons(rows.columns, rescored),
-        logged["rules"],
+        rules_of(rows.columns["rules"]),
         rescored.scores.tolist(),
         rescored.thresholds.tolist(),
         logged["slice"],

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.errors import BadInput, Refused, SlidrError
@@ -101,9 +102,11 @@ class Rescorer:
 
 def reasons(rows: Any, rescored: Rescored) -> list[str]:
     """`reason` of each row: the first rule that fired, as logged, else the model's."""
-    of_model = np.where(rescored.invalid, MODEL_REASON, NO_REASON).tolist()
-    logged = rows["reason"].to_pylist()
-    return [old if ruled else new for old, new, ruled in zip(logged, of_model, rescored.ruled.tolist(), strict=True)]
+    found: list[str] = np.where(rescored.invalid, MODEL_REASON, NO_REASON).tolist()
+    ruled = np.flatnonzero(rescored.ruled)
+    for row, reason in zip(ruled.tolist(), rows["reason"].take(pa.array(ruled)).to_pylist(), strict=True):
+        found[row] = reason
+    return found
 
 
 def _lists_of(release: Release) -> RuleLists:

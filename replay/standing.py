@@ -13,12 +13,13 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from confluent_kafka import Consumer, Message
+from confluent_kafka import Consumer
 
-from billing.log import Stretch, place, scan, whole_log
+from billing.log import Stretch, place, whole_log
 from contracts.errors import BadInput
 from contracts.events import LIVE, Verdict
 from contracts.replay import Replay, Span
+from replay.reading import read_stretch
 
 UNKNOWN: Final = 0
 _CODES: Final[dict[Verdict, int]] = {"valid": 1, "invalid": 2}
@@ -113,13 +114,9 @@ def read_standing(
 
 
 def _keys(consumer: Consumer, topic: str, partition: int, stretch: Stretch) -> Iterator[list[_Key]]:
-    for records in scan(consumer, topic, {partition: stretch}):
-        yield list(map(_key, records))
-
-
-def _key(record: Message) -> _Key:
-    try:
-        return _decode(record.value() or b"")
-    except msgspec.DecodeError as error:
-        partition, offset = place(record)
-        raise BadInput(f"{record.topic()}[{partition}] offset {offset} is no decision: {error}.") from error
+    for records in read_stretch(consumer, topic, partition, stretch):
+        try:
+            yield [_decode(record.value()) for record in records]  # type: ignore[arg-type]
+        except (msgspec.DecodeError, TypeError) as error:  # a record without a value is None
+            within = f"offsets {place(records[0])[1]} to {place(records[-1])[1]}"
+            raise BadInput(f"{topic}[{partition}], {within}: a record is no decision: {error}.") from error
