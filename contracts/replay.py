@@ -70,7 +70,7 @@ class ReplayJob(Struct, frozen=True):
 
 
 class ReplayRequest(Struct, frozen=True):
-    """One record of `replay-requests`: begin a replay (`job`), cancel it, or change its rate limit."""
+    """One record of `replay-requests`: begin a run (`job`), or cancel one or change its limit (`of_revision`)."""
 
     action: ReplayAction
     replay_id: ReplayId
@@ -79,6 +79,7 @@ class ReplayRequest(Struct, frozen=True):
     by: str
     job: ReplayJob | None = None
     clicks_per_s: Rate | None = None
+    of_revision: int | None = None
 
     @property
     def revision(self) -> int:
@@ -91,7 +92,7 @@ class ReplayProgress(Struct, frozen=True):
 
     Every record that the run makes of clicks below `next_offset` is written; of others, none stands before
     `output_offset` of its partition in the output. `feature-log[p]` holds none of those clicks before `log_offset`.
-    `written` counts the run's records so far.
+    `written` counts the run's records so far, `clicks_per_s` is the rate since the record before.
     """
 
     replay_id: ReplayId
@@ -136,7 +137,7 @@ def fold_requests(records: Iterable[tuple[int, ReplayRequest]]) -> list[Replay]:
             found.append(Replay(request, request.job, False, request.clicks_per_s or 0.0))
             continue
         for place, replay in enumerate(found):
-            if replay.id == request.replay_id and not replay.cancelled:
+            if replay.revision == request.of_revision:
                 found[place] = _changed(replay, request)
     return found
 

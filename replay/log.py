@@ -55,10 +55,12 @@ class ReplayLog:
 
     def ask(
         self, action: ReplayAction, replay_id: str, at_ms: TimeMs, by: str,
-        job: ReplayJob | None = None, clicks_per_s: float | None = None,
+        job: ReplayJob | None = None, clicks_per_s: float | None = None, of_revision: int | None = None,
     ) -> int:  # fmt: skip
         """Write a request and return its revision. Raises Refused if another was written since `replays` was read."""
-        request = ReplayRequest(action, replay_id, self._read_to[Topic.REPLAY_REQUESTS], at_ms, by, job, clicks_per_s)
+        request = ReplayRequest(
+            action, replay_id, self._read_to[Topic.REPLAY_REQUESTS], at_ms, by, job, clicks_per_s, of_revision
+        )
         offset = self._write(Topic.REPLAY_REQUESTS, replay_id, request)
         if offset != request.at_offset:
             raise Refused(

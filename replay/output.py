@@ -43,10 +43,11 @@ _decode = msgspec.json.Decoder(_Key).decode
 
 
 class Written(NamedTuple):
-    """The highest source offset of a run in a partition of its output, -1 for none, and how many records were seen."""
+    """The highest source offset of a run in a partition of its output, -1 for none; its records; where it ended."""
 
     last: int
     records: int
+    end: int
 
 
 def output_topic(replay: Replay, prefix: str) -> str:
@@ -71,7 +72,7 @@ def written(consumer: Consumer, topic: str, partition: int, run: str, output_fro
         for key in (_decode(record.value() or b"") for record in records):
             if key.run == run:
                 last, count = max(last, key.source_offset), count + 1
-    return Written(last, count)
+    return Written(last, count, end)
 
 
 def output_end(consumer: Consumer, topic: str, partition: int) -> int:

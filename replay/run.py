@@ -63,9 +63,10 @@ class PartitionRun:
         self._topic = output_topic(replay, where.prefix)
         self._pace = Pace(replay.clicks_per_s, time.monotonic, time.sleep)
         self._failure: str | None = None
+        self._told: tuple[float, int] | None = None
         self._at = ReplayProgress(
             replay.id, replay.revision, partition, self._span.first, self._span.log_first,
-            self._span.decisions_end if replay.job.publish else 0, 0, "running", replay.clicks_per_s, where.by, 0,
+            self._span.decisions_end if replay.job.publish else 0, 0, "running", 0.0, where.by, 0,
         )  # fmt: skip
 
     def run(self) -> ReplayState:
@@ -73,41 +74,57 @@ class PartitionRun:
         if (known := self._log.progress(self._replay.revision).get(self._partition)) is not None:
             self._at = known
         if self._at.state != "running":
+            self._on_clicks(self._at.next_offset - self._span.first)
             return self._at.state
         consumer = open_consumer({**self._where.kafka, **_CONSUMER})
         delivery = Delivery(dict(self._where.kafka), self._fail)
         try:
-            return self._replay_rows(consumer, delivery)
+            self._take_up(consumer)
+            if not self._is_cancelled():
+                self._replay_rows(consumer, delivery)
+            return self._tell("done" if self._at.next_offset >= self._span.end else "cancelled")
         finally:
             delivery.close(CHECKPOINT_S)
             consumer.close()
 
-    def _replay_rows(self, consumer: Consumer, delivery: Delivery) -> ReplayState:
+    def _take_up(self, consumer: Consumer) -> None:
+        """Go on above what the run has written, whatever the last progress says."""
         tail = written(consumer, self._topic, self._partition, self._replay.id, self._at.output_offset)
         first = max(self._at.next_offset, tail.last + 1)
-        standing = self._read_standing(consumer, first)
-        count = self._at.written + tail.records
-        log, source = Stretch(self._at.log_offset, self._span.log_end), Stretch(first, self._span.end)
         self._on_clicks(first - self._span.first)
+        self._at = replace(self._at, next_offset=first, written=self._at.written + tail.records,
+                           output_offset=tail.end)  # fmt: skip
+        self._tell("running")
+
+    def _replay_rows(self, consumer: Consumer, delivery: Delivery) -> None:
+        standing = self._read_standing(consumer, self._at.next_offset)
+        log = Stretch(self._at.log_offset, self._span.log_end)
+        source = Stretch(self._at.next_offset, self._span.end)
         checkpoint_s = time.monotonic() + CHECKPOINT_S
-        name = topic_name(Topic.FEATURE_LOG, self._where.prefix)
+        first, count, name = source.first, self._at.written, topic_name(Topic.FEATURE_LOG, self._where.prefix)
         for rows in read_rows(consumer, name, self._partition, log, source, self._rows_at_once()):
             count += self._decide(rows, standing, delivery)
             self._on_clicks(rows.next_offset - first)
             self._pace.spend(rows.next_offset - first)
             first = rows.next_offset
             if time.monotonic() > checkpoint_s:
-                flush(delivery, self._topic)
-                output_offset = output_end(consumer, self._topic, self._partition)
-                state: ReplayState = "cancelled" if self._is_cancelled() else "running"
-                self._tell(first, rows.log_offset, output_offset, count, state)
-                if state == "cancelled":
-                    return state
+                self._stored(consumer, delivery, first, rows.log_offset, count)
+                self._tell("running")
+                if self._is_cancelled():
+                    return
                 checkpoint_s = time.monotonic() + CHECKPOINT_S
-        flush(delivery, self._topic)
+        self._stored(consumer, delivery, self._span.end, self._span.log_end, count)
         self._on_clicks(self._span.end - first)
-        output_offset = output_end(consumer, self._topic, self._partition)
-        return self._tell(self._span.end, self._span.log_end, output_offset, count, "done")
+
+    def _stored(
+        self, consumer: Consumer, delivery: Delivery, next_offset: int, log_offset: int, count: int
+    ) -> None:  # fmt: skip
+        """Wait until what was decided so far is stored: progress may tell of it."""
+        flush(delivery, self._topic)
+        end = output_end(consumer, self._topic, self._partition)
+        self._at = replace(
+            self._at, next_offset=next_offset, log_offset=log_offset, output_offset=end, written=count
+        )  # fmt: skip
 
     def _rows_at_once(self) -> int:
         return int(min(MOST_ROWS, max(_FEWEST_ROWS, self._pace.clicks_per_s * _ROUND_S)))
@@ -133,23 +150,16 @@ class PartitionRun:
             changed = changes(chosen, rescored, standing, self._replay.job.direction)
             chosen, rescored = chosen.where(changed), rescored.where(changed)
         by = standing.run_of(chosen.offsets) if standing and self._replay.job.publish else [None] * len(chosen.columns)
-        made = decisions_of(chosen, rescored, self._replay, by, time.time_ns() // 1_000_000)
+        made = decisions_of(chosen, rescored, self._replay, by, _now_ms())
         return write(delivery, self._topic, self._partition, made)
 
-    def _tell(
-        self, next_offset: int, log_offset: int, output_offset: int, count: int, state: ReplayState
-    ) -> ReplayState:
-        self._at = replace(
-            self._at,
-            next_offset=next_offset,
-            log_offset=log_offset,
-            output_offset=output_offset,
-            written=count,
-            state=state,
-            clicks_per_s=self._pace.clicks_per_s,
-            by=self._where.by,
-            at_ms=time.time_ns() // 1_000_000,
-        )
+    def _tell(self, state: ReplayState) -> ReplayState:
+        """Write progress; its rate is that since the record before."""
+        now_s, done = time.monotonic(), self._at.next_offset
+        before_s, before = self._told or (now_s, done)
+        self._told = now_s, done
+        rate = round((done - before) / max(now_s - before_s, 1e-3), 1)
+        self._at = replace(self._at, state=state, clicks_per_s=rate, by=self._where.by, at_ms=_now_ms())
         self._log.tell(self._at)
         return state
 
@@ -163,6 +173,10 @@ class PartitionRun:
 
     def _fail(self, reason: str) -> None:
         self._failure = reason
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def changes(rows: Rows, rescored: Rescored, standing: Standing, direction: Direction) -> npt.NDArray[np.bool_]:

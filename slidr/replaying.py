@@ -1,8 +1,9 @@
 """Running a replay in this process, and its plan as a table."""
 
 import getpass
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -14,11 +15,16 @@ from replay.output import output_topic
 from replay.plan import Plan
 from replay.planning import open_rescorer
 from replay.run import PartitionRun, Where
+from replay.status import RunStatus
+from slidr.commands.output import progress_bars
 from slidr.settings import Settings, kafka_config
 from slidr.times import show_time
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
     from rich.table import Table
+
+_LOOK_S: Final = 0.5
 
 
 class Outcome(Struct):
@@ -62,6 +68,48 @@ def plan_table(plan: Plan) -> "Table":
     for name, value in _lines(plan):
         table.add_row(name, value)
     return table
+
+
+def status_table(runs: "Sequence[RunStatus]") -> "Table":
+    """Runs, a line each."""
+    from rich.table import Table
+
+    table = Table("replay", "revision", "state", "release", "output", "done", "written", "clicks/s", "left", "by")
+    for run in runs:
+        output = "published" if run.publish else "shadow"
+        if run.only_changed:
+            output += f", changes ({run.direction})"
+        table.add_row(
+            run.replay_id,
+            str(run.revision),
+            run.state,
+            run.model_version,
+            output,
+            f"{run.done:,} of {run.clicks:,} ({run.done / max(1, run.clicks):.0%})",
+            f"{run.written:,}",
+            f"{run.clicks_per_s:,.0f} of {run.limit_clicks_per_s:,.0f}",
+            "-" if run.seconds_left is None else _duration(run.seconds_left),
+            run.by,
+        )
+    return table
+
+
+def show_progress(found: "Callable[[], Sequence[RunStatus]]") -> None:
+    """Bars of runs that are not at their end, until they are; Ctrl-C ends the looking, not the run."""
+    with progress_bars() as progress:
+        tasks = {run.revision: progress.add_task(run.replay_id, total=run.clicks) for run in found()}
+        try:
+            while any(run.state not in ("done", "cancelled") for run in _drawn(found(), progress, tasks)):
+                time.sleep(_LOOK_S)
+        except KeyboardInterrupt:
+            return
+
+
+def _drawn(runs: "Sequence[RunStatus]", progress: "Progress", tasks: "dict[int, TaskID]") -> "Sequence[RunStatus]":
+    for run in runs:
+        if run.revision in tasks:
+            progress.update(tasks[run.revision], completed=run.done, description=f"{run.replay_id} {run.state}")
+    return runs
 
 
 def _lines(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from contracts.errors import Misconfigured
+from contracts.errors import Misconfigured, Refused
 from slidr.commands.output import AsJson, print_json, progress_bars
 from slidr.times import TIME_HELP, parse_time, show_time
 
 if TYPE_CHECKING:
     from replay.plan import Plan
+    from replay.status import RunStatus
 
 app = typer.Typer(help="Decide a past range again by another release, and correct it.", no_args_is_help=True)
 
@@ -37,6 +38,9 @@ Again = Annotated[bool, typer.Option("--again", help="Publish though another rep
 ClicksPerS = Annotated[
     float | None, typer.Option(min=1, help="Rate limit of a new run in clicks/s.", show_default="10000")
 ]
+MaybeId = Annotated[str | None, typer.Argument(metavar="[ID]", help="Only the runs of this one.")]
+Follow = Annotated[bool, typer.Option("--follow", help="Draw a bar until the runs are at their end.")]
+NewRate = Annotated[float, typer.Argument(min=1, help="The new limit in clicks/s.", show_default=False)]
 
 
 @app.command()
@@ -64,7 +68,7 @@ def plan(
     from slidr.settings_source import load_settings
 
     settings = load_settings(need=["kafka_bootstrap_servers"])
-    now_ms = round(time.time() * 1000)
+    now_ms = _now_ms()
     selection = Selection(tuple(slices or ()), tuple(advertisers or ()), model_version_was)
     to_ms = parse_time(end, now_ms) if end else None
     wish = Wish(parse_time(start, now_ms), to_ms, selection, model, keep_rules, allow_gaps)
@@ -116,7 +120,7 @@ def run(
         Plans(settings.replays_uri).read(replay_id), publish=publish, only_changed=only_changed, direction=direction
     )
     kafka = kafka_config(settings, "consumer")
-    now_ms = round(time.time() * 1000)
+    now_ms = _now_ms()
     with ReplayLog(kafka, settings.topic_prefix) as log:
         replay = begin(
             kafka, settings.topic_prefix, settings.models_uri, log, replay_id, job, now_ms, user(),
@@ -132,6 +136,87 @@ def run(
             f"Replay {replay.id}, revision {outcome.revision}: {outcome.state}. {outcome.written:,} decisions stand in "
             f"{outcome.topic}."
         )
+
+
+@app.command()
+def status(replay_id: MaybeId = None, follow: Follow = False, as_json: AsJson = False) -> None:
+    """Show runs: how far they are, at which rate, and when they will be done. Without ID all of them.
+
+    Example: slidr replay status r20240602-031500-7f3a --follow
+    """
+    from replay.control import statuses
+    from replay.log import ReplayLog
+    from slidr.replaying import show_progress, status_table
+    from slidr.settings import kafka_config
+    from slidr.settings_source import load_settings
+
+    settings = load_settings(need=["kafka_bootstrap_servers"])
+    with ReplayLog(kafka_config(settings, "consumer"), settings.topic_prefix) as log:
+
+        def found() -> "list[RunStatus]":
+            runs = [run for run in statuses(log, _now_ms()) if replay_id in (None, run.replay_id)]
+            if replay_id and not runs:
+                raise Refused(f"Replay {replay_id!r} was never run. `slidr replay status` lists those that were.")
+            return runs
+
+        if follow:
+            show_progress(found)
+        if as_json:
+            print_json({"runs": found()})
+        elif not (runs := found()):
+            typer.echo("No replay was ever run.")
+        else:
+            from rich.console import Console
+
+            Console().print(status_table(runs))
+
+
+@app.command()
+def cancel(replay_id: ReplayIdOf, as_json: AsJson = False) -> None:
+    """Stop a run for good; returns when it has stopped, and says what it had written. That stays.
+
+    Example: slidr replay cancel r20240602-031500-7f3a
+    """
+    from replay.control import cancel as cancel_run
+    from replay.log import ReplayLog
+    from slidr.replaying import user
+    from slidr.settings import kafka_config
+    from slidr.settings_source import load_settings
+
+    settings = load_settings(need=["kafka_bootstrap_servers"])
+    with ReplayLog(kafka_config(settings, "consumer"), settings.topic_prefix) as log:
+        found = cancel_run(log, replay_id, user(), _now_ms)
+    if as_json:
+        print_json(found)
+        return
+    typer.echo(
+        f"Replay {replay_id}, revision {found.revision}, is {found.state}: {found.done:,} of {found.clicks:,} clicks "
+        f"were decided again, {found.written:,} decisions were {'published' if found.publish else 'written'}."
+    )
+    if found.publish and found.written:
+        typer.echo("They stand. To undo them, plan a replay by the release before and publish it with --again.")
+
+
+@app.command()
+def rate(replay_id: ReplayIdOf, clicks_per_s: NewRate) -> None:
+    """Change the rate limit of a run, within a second or two.
+
+    Example: slidr replay rate r20240602-031500-7f3a 25000
+    """
+    from replay.control import change_rate
+    from replay.log import ReplayLog
+    from slidr.replaying import user
+    from slidr.settings import kafka_config
+    from slidr.settings_source import load_settings
+
+    settings = load_settings(need=["kafka_bootstrap_servers"])
+    with ReplayLog(kafka_config(settings, "consumer"), settings.topic_prefix) as log:
+        replay = change_rate(log, replay_id, clicks_per_s, user(), _now_ms())
+    typer.echo(f"Replay {replay_id}, revision {replay.revision}: from now on at most {clicks_per_s:,.0f} clicks/s.")
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)
 
 
 def _new_id(now_ms: int) -> str:

@@ -91,9 +91,11 @@ def test_columns_are_decided_as_clicks_are(rows: list[tuple[float, str, bool]], 
     assert ["invalid" if invalid else "valid" for invalid in columns] == one_by_one.verdict
 
 
-def request(action: str, replay_id: str, at_offset: int, rate: float | None = None) -> ReplayRequest:
+def request(
+    action: str, replay_id: str, at_offset: int, rate: float | None = None, of_revision: int | None = None
+) -> ReplayRequest:
     job = ReplayJob(Selection(), "good", "", {0: SPAN}) if action == "run" else None
-    return ReplayRequest(action, replay_id, at_offset, START_MS, "dana", job, rate)  # type: ignore[arg-type]
+    return ReplayRequest(action, replay_id, at_offset, START_MS, "dana", job, rate, of_revision)  # type: ignore[arg-type]
 
 
 def test_of_two_requests_written_at_once_one_counts() -> None:
@@ -103,8 +105,8 @@ def test_of_two_requests_written_at_once_one_counts() -> None:
 
 
 def test_a_run_is_cancelled_and_slowed_by_later_requests() -> None:
-    records = [request("run", "a", 0, 10.0), request("rate", "a", 1, 5.0), request("run", "b", 2, 7.0)]
-    records.append(request("cancel", "b", 3))
+    records = [request("run", "a", 0, 10.0), request("rate", "a", 1, 5.0, 1), request("run", "b", 2, 7.0)]
+    records.append(request("cancel", "b", 3, of_revision=3))
 
     found: list[Replay] = fold_requests(enumerate(records))
 
