@@ -29,7 +29,7 @@ def begin(
     at_ms: TimeMs, by: str, *, clicks_per_s: float | None = None, again: bool = False,
 ) -> Replay:  # fmt: skip
     """The run of this plan, asked for now or before. Raises Refused, and then nothing was written."""
-    _check_release(models_uri, job)
+    check_release(models_uri, job)
     replays = log.replays()
     mine = [replay for replay in replays if replay.id == plan_id and replay.job.publish == job.publish]
     if mine:
@@ -43,7 +43,8 @@ def begin(
     return replay
 
 
-def _check_release(models_uri: str, job: ReplayJob) -> None:
+def check_release(models_uri: str, job: ReplayJob) -> None:
+    """Raise Refused where the release of that name is another than the one that was planned with."""
     found = manifest_sha256(models_uri, job.model_version)
     if found != job.manifest_sha256:
         raise Refused(

@@ -215,6 +215,36 @@ def rate(replay_id: ReplayIdOf, clicks_per_s: NewRate) -> None:
     typer.echo(f"Replay {replay_id}, revision {replay.revision}: from now on at most {clicks_per_s:,.0f} clicks/s.")
 
 
+@app.command()
+def report(replay_id: ReplayIdOf, as_json: AsJson = False) -> None:
+    """Show click by click what a plan changes: verdicts, money, by slice, advertiser, campaign and hour. Writes a page.
+
+    Decides the whole range again and publishes nothing; before a run, or after it, it says the same.
+
+    Example: slidr replay report r20240602-031500-7f3a
+    """
+    from replay.begin import check_release
+    from replay.plans import Plans
+    from slidr.replay_report import make_report, report_tables
+    from slidr.settings_source import load_settings
+
+    settings = load_settings(need=["kafka_bootstrap_servers"])
+    made = Plans(settings.replays_uri).read(replay_id)
+    check_release(settings.models_uri, made.job)
+    with progress_bars() as progress:
+        task = progress.add_task("Comparing", total=sum(span.offsets for span in made.job.spans.values()))
+        found = make_report(settings, made, _now_ms(), lambda clicks: progress.advance(task, clicks))
+    if as_json:
+        print_json(found)
+        return
+    from rich.console import Console
+
+    console = Console()
+    for table in report_tables(found):
+        console.print(table)
+    console.print(f"The page: {found.page}", soft_wrap=True)
+
+
 def _now_ms() -> int:
     return round(time.time() * 1000)
 
