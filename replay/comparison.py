@@ -20,6 +20,7 @@ from replay.rows import Rows
 DIMENSIONS: Final = ("slice", "advertiser_id", "campaign_id", "hour")
 EXAMPLES: Final = 10
 _HOUR_MS: Final = 3_600_000
+_MINUTES: Final = len("2024-06-01 12:00")
 _VERDICTS: Final[tuple[Verdict, Verdict]] = ("valid", "invalid")
 _SUMS: Final = ("clicks", "invalidated", "restored", "credited_micros", "charged_micros")
 
@@ -106,7 +107,7 @@ def _measured(rows: Rows, invalidated: npt.NDArray[np.bool_], restored: npt.NDAr
             "slice": columns["slice"],
             "advertiser_id": columns["advertiser_id"],
             "campaign_id": columns["campaign_id"],
-            "hour": pc.cast(pa.array(hours, pa.timestamp("ms")), pa.string()),
+            "hour": pc.utf8_slice_codeunits(pc.cast(pa.array(hours, pa.timestamp("ms")), pa.string()), 0, _MINUTES),
             "currency": columns["currency"],
             "clicks": np.ones(len(costs), np.int64),
             "invalidated": invalidated.astype(np.int64),
@@ -127,7 +128,7 @@ def _lines(name: str, parts: list[Any]) -> Iterator[Line]:
         return
     rows = _grouped(pa.concat_tables(parts), name).to_pylist()
     found = [Line(row[name], row["currency"], *(row[column] for column in _SUMS)) for row in rows]
-    yield from sorted(found, key=lambda line: line.value if name == "hour" else (-line.flips, line.value))
+    yield from sorted(found, key=lambda line: (0 if name == "hour" else -line.flips, line.value, line.currency))
 
 
 def _examples(rows: Rows, rescored: Rescored, was: npt.NDArray[np.bool_]) -> Iterator[Example]:

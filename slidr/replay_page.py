@@ -89,10 +89,10 @@ def _hours(lines: Sequence[Line]) -> Element:
     x = Scale(0, max(1, len(hours)), _BOX.left, _BOX.left + _BOX.width, ())
     y = from_zero(max((sum(count) for count in counts), default=0), _BOX.bottom, _BOX.top)
     drawn = [
-        Column(i, i + 1, count, f"{hour[:16]}: {count[0]:,} to invalid, {count[1]:,} to valid")
+        Column(i, i + 1, count, f"{hour}: {count[0]:,} to invalid, {count[1]:,} to valid")
         for i, (hour, count) in enumerate(zip(hours, counts, strict=True))
     ]
-    ends = f"{hours[0][:16]} to {hours[-1][:16]} UTC, by hour" if hours else ""
+    ends = f"{hours[0]} to {hours[-1]} UTC, by hour" if hours else ""
     return drawing(
         _WIDTH, _HEIGHT, "Flips by hour", frame(_BOX, x, y, "flips: orange to invalid, blue to valid"),
         columns(drawn, x, y, ("invalid", "restored")), x_unit(_BOX, ends),

@@ -18,6 +18,7 @@ from slidr.settings import Settings, kafka_config
 if TYPE_CHECKING:
     from rich.table import Table
 
+# Of advertisers and campaigns; slices are few, and hours one wants to see all of.
 _ROWS = 10
 
 
@@ -59,8 +60,9 @@ def report_tables(report: Report) -> "Iterator[Table]":
     yield confusion
     for name, lines in {"all": totals(compared), **compared.lines}.items():
         title = f"By {TITLES[name]}" if name in TITLES else "Money"
-        more = f", the first {_ROWS} of {len(lines)}" if len(lines) > _ROWS else ""
+        shown = lines[:_ROWS] if name in ("advertiser_id", "campaign_id") else lines
+        more = f", the first {_ROWS} of {len(lines)}" if len(lines) > len(shown) else ""
         table = Table(*LINE_TITLES, title=f"{title}{more}", title_justify="left")
-        for line in lines[:_ROWS]:
+        for line in shown:
             table.add_row(*line_cells(line))
         yield table

@@ -5,10 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 from billing.log import open_consumer, scan, whole_log
 from contracts.events import Decision
+from contracts.replay import Selection
+from replay import sample
+from replay.planning import Wish, make_plan
+from replay.plans import Plans
 from slidr.times import show_time
 from tests.builders import START_MS
 from tests.replay.conftest import Slidr
@@ -70,3 +75,47 @@ def as_decided_by(logged: Logged, clicks: Any, version: str) -> list[Decision]:
     """What another release would have said of the same features, written nowhere."""
     elsewhere = Logged(logged.kafka["bootstrap.servers"], f"{logged.prefix}else-", logged.models.parent)
     return elsewhere.decide(clicks, version)
+
+
+def test_a_sampled_plan_says_how_far_it_may_be_off(
+    logged: Logged, slidr: Slidr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample, "BLOCKS", 30)
+    monkeypatch.setattr(sample, "RECORDS_PER_BLOCK", 2)
+    live = {one.click_id: one.verdict for one in logged.decide(clicks_of(8_000), "faulty")}
+    wish = Wish(START_MS, None, Selection(), "good")
+
+    plan = make_plan(logged.kafka, logged.prefix, str(logged.models), wish, "r1", START_MS + 10**9, show_time)
+    Plans(logged.environment["SLIDR_REPLAYS_URI"]).save(plan)
+    slidr("replay", "run", "r1", "--local", "--publish", "--only-changed", "--clicks-per-s", "100000")
+
+    flips = [one for name, one in logged.effective().items() if one.verdict != live[name]]
+    invalidated = sum(one.verdict == "invalid" for one in flips)
+    assert not plan.outlook.exact
+    assert plan.outlook.sampled < 8_000 / 2
+    assert plan.outlook.clicks == 8_000
+    assert plan.outlook.invalidated.low < invalidated < plan.outlook.invalidated.high
+    assert plan.outlook.restored.low < len(flips) - invalidated < plan.outlook.restored.high
+    for currency, money in plan.outlook.money.items():
+        charged = sum(one.cost_micros for one in flips if one.verdict == "valid" and one.currency == currency)
+        assert money.charged.low < charged < money.charged.high
+
+
+@pytest.mark.parametrize(("direction", "written"), [("invalidate", "invalid"), ("restore", "valid")])
+def test_a_direction_and_a_selection_limit_what_is_written(
+    logged: Logged, slidr: Slidr, planned: Planned, direction: str, written: str
+) -> None:
+    logged.decide(clicks_of(1_000), "faulty")
+    only = ("--advertiser", "advertiser-3", "--slice", "mobile|user", "--model-version-was", "faulty")
+    replay_id = planned(*SINCE, *only)["id"]
+
+    done = slidr(
+        "replay", "run", replay_id, "--local", "--publish", "--only-changed", "--direction", direction, "--json"
+    )
+
+    assert done.returncode == 0, done.stderr
+    corrections = logged.records(replay_id)
+    assert len(corrections) == json.loads(done.stdout)["written"] > 0
+    assert {(one.verdict, one.advertiser_id, one.slice) for one in corrections} == {
+        (written, "advertiser-3", "mobile|user")
+    }
