@@ -77,6 +77,23 @@ def as_decided_by(logged: Logged, clicks: Any, version: str) -> list[Decision]:
     return elsewhere.decide(clicks, version)
 
 
+def test_what_was_billed_counts_where_the_feature_log_says_otherwise(
+    logged: Logged, slidr: Slidr, planned: Planned
+) -> None:
+    """A worker died between the two, and another release was in force when the rows were written again."""
+    good = logged.decide(clicks_of(300), "good", in_decisions=False)
+    logged.write_decisions(replace(one, verdict="invalid", model_version="faulty") for one in good)
+    logged.flush()
+    plan = planned(*SINCE)
+
+    slidr("replay", "run", plan["id"], "--local", "--publish", "--only-changed")
+
+    assert plan["outlook"]["restored"]["value"] == 0
+    valid = {one.click_id for one in good if one.verdict == "valid"}
+    assert {one.click_id for one in logged.records(plan["id"])} == valid
+    assert {name for name, one in logged.effective().items() if one.verdict == "valid"} == valid
+
+
 def test_a_sampled_plan_says_how_far_it_may_be_off(
     logged: Logged, slidr: Slidr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
