@@ -71,6 +71,15 @@ class ArchiveReader:
         """
         return [self._store.address(file.path) for file in self._chosen(archived_topic(topic), from_ms, to_ms)]
 
+    def paths(self, topic: str, from_ms: int, to_ms: int) -> list[str]:
+        """The same files, as paths within the Arrow file system of the archive's URI."""
+        return [self._store.inside(file.path) for file in self._chosen(archived_topic(topic), from_ms, to_ms)]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether those paths are of this machine."""
+        return self._store.is_local
+
     def batches(self, topic: str, from_ms: int, to_ms: int, columns: Sequence[str] | None = None) -> Any:
         """Rows of the time range as a `pyarrow.RecordBatchReader`, in memory one batch at a time.
 

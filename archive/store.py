@@ -11,7 +11,7 @@ from typing import Any
 from pyarrow import fs
 
 from contracts.errors import Unavailable
-from contracts.files import Place, errors_of, flush, open_place
+from contracts.files import archive_place, errors_of, flush, open_place
 
 
 class ArchiveStore:
@@ -24,10 +24,10 @@ class ArchiveStore:
     def __init__(self, uri: str, files: Any = None) -> None:
         self.uri = uri
         self._scheme = uri.partition("://")[0] if files is None and "://" in uri else ""
-        self._place = Place(uri, "archive", "the archive", "SLIDR_ARCHIVE_URI", "s3://bucket/archive")
+        self._place = archive_place(uri)
         with errors_of(self._place):
             self.files, self._base = open_place(uri, files)
-        self._local = isinstance(self.files, fs.LocalFileSystem)
+        self.is_local = isinstance(self.files, fs.LocalFileSystem)
 
     def inside(self, path: str) -> str:
         """The path within the file system `files`."""
@@ -35,7 +35,7 @@ class ArchiveStore:
 
     def address(self, path: str) -> str:
         """How other programs name the file: a path on this machine, or a URI."""
-        return self.inside(path) if self._local or not self._scheme else f"{self._scheme}://{self.inside(path)}"
+        return self.inside(path) if self.is_local or not self._scheme else f"{self._scheme}://{self.inside(path)}"
 
     def read(self, path: str) -> bytes | None:
         """Content of a file; None if there is none."""
@@ -60,7 +60,7 @@ class ArchiveStore:
         """
         with errors_of(self._place):
             self._make_folder(path)
-            if self._local:
+            if self.is_local:
                 return _link_new(Path(self.inside(path)), content)
             if self.read(path) is not None:
                 return False
@@ -71,7 +71,7 @@ class ArchiveStore:
     @contextmanager
     def writing(self, path: str) -> Iterator["Sink"]:
         """Write a file, which gets its name when the block has ended well."""
-        hidden = _hidden(path) if self._local else path
+        hidden = _hidden(path) if self.is_local else path
         with errors_of(self._place):
             self._make_folder(path)
             stream = self.files.open_output_stream(self.inside(hidden))
@@ -79,7 +79,7 @@ class ArchiveStore:
                 sink = Sink(stream)
                 yield sink
                 stream.close()
-                if self._local:
+                if self.is_local:
                     flush(Path(self.inside(hidden)))
                     self.files.move(self.inside(hidden), self.inside(path))
                     flush(Path(self.inside(path)).parent)

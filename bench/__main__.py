@@ -19,16 +19,19 @@ from bench.deployment import PARTITIONS, Deployment
 from bench.latency import WARM_UP_S, Load, measure_latency
 from bench.plot_traffic import plot
 from bench.progress import progress, step
+from bench.replaying import Replayed, measure_replay
 from bench.results import Result, load, result, save
 from bench.scorer import measure_scorer
 from bench.stages import measure_stages
 from bench.store import measure_store
+from bench.swaps import measure_swaps
 from bench.table import render, write_document
 from contracts.errors import SlidrError
 from streams.scoring import CHUNK_RECORDS
 
 app = typer.Typer(help=__doc__, no_args_is_help=False, add_completion=False)
 RATES_PER_S = (1_157.0, 10_000.0)
+SWAP_RATES_PER_S = (1_157.0, 5_000.0)
 
 
 class Priority(StrEnum):
@@ -161,6 +164,44 @@ def causes(
         "causes": lambda at, shown: measure_causes(at, rate, duration_s, rounds, seed, shown)
     }
     _run(measures, PARTITIONS, as_json, keep)
+
+
+@app.command()
+def swaps(
+    rate: Annotated[list[float] | None, typer.Option(help="Clicks per second; may be repeated.")] = None,
+    duration_s: Annotated[float, typer.Option(min=20, help="Seconds measured, after a warm-up.")] = 60.0,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    keep: Save = False,
+) -> None:
+    """Releases switched while two workers run, at 1,157 and 5,000 clicks/s: seconds until all have acted, latency.
+
+    Example: make bench ARGS="swaps --rate 1157"
+    """
+
+    def measure(at: Deployment, shown: Progress) -> Any:
+        loads = [Load(per_s, duration_s, Priority.NORMAL, seed, 0.5) for per_s in rate or SWAP_RATES_PER_S]
+        return {"runs": [measure_swaps(at, load, shown) for load in loads]}
+
+    _run({"swaps": measure}, PARTITIONS, as_json, keep)
+
+
+@app.command()
+def replay(
+    clicks: Annotated[int, typer.Option(min=10_000, help="Clicks to decide, and to replay.")] = 1_000_000,
+    live_s: Annotated[float, typer.Option(min=0, help="Seconds of live clicks beside a replay; 0 for none.")] = 60.0,
+    rate: Annotated[float, typer.Option(help="Live clicks per second.")] = RATES_PER_S[0],
+    priority: Annotated[Priority, typer.Option(help="Of worker and Redis.")] = Priority.NORMAL,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    keep: Save = False,
+) -> None:
+    """A replay by the release that decided: its rate, whether it differs, and live latency while one runs.
+
+    Example: make bench ARGS="replay --clicks 300000 --live-s 0"
+    """
+    amount = Replayed(clicks, seed, Load(rate, live_s, priority, seed, 0.5) if live_s else None)
+    _run({"replay": lambda at, shown: measure_replay(at, amount, shown)}, PARTITIONS, as_json, keep)
 
 
 @app.command()

@@ -83,7 +83,7 @@ def _until_done(
     watch = Watch(place.kafka, topic, place.partitions)
     try:
         with child, step(shown, f"{child.module}, {records:,} clicks", _START_S + records / guess_per_s) as turn:
-            pids = {"process": child.pid, "redis": place.servers.redis.pid, "kafka": place.servers.kafka.pid}
-            return spent(*watch.until(records, child, pids, LIMIT_S, turn))
+            clocks = {"process": child.cpu_s, **place.server_clocks()}
+            return spent(*watch.until(records, child, clocks, LIMIT_S, turn))
     finally:
         watch.close()

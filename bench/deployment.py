@@ -6,10 +6,13 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bench.cpu import cpu_s
 from bench.process import Child
 from model.store import ModelStore
 from slidr.servers import EmbeddedServers
@@ -102,6 +105,13 @@ class Deployment:
         """Stop the servers, throw the folder away."""
         self.servers.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def server_clocks(self) -> dict[str, Callable[[], float]]:
+        """CPU seconds so far of Redis and of Kafka."""
+        return {
+            name: partial(cpu_s, server.pid)
+            for name, server in (("redis", self.servers.redis), ("kafka", self.servers.kafka))
+        }
 
     def create_topics(self, prefix: str) -> None:
         """All topics of one prefix; records of any age are kept."""

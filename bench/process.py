@@ -9,11 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.cpu import thread_ids
+from bench.cpu import cpu_s, thread_cpu_s, thread_ids
 from contracts.errors import Unavailable
 from slidr.servers import guard
 
 STOP_S = 60.0
+_LOOK_S = 0.01
 NICE = -10
 REALTIME = 10  # of 1 to 99, round robin
 
@@ -28,6 +29,8 @@ class Child:
         self._environment = dict(environment)
         self._guard: subprocess.Popen[bytes] | None = None
         self.pid = 0
+        self._guard_s = 0.0
+        self._used_s = 0.0
 
     def __enter__(self) -> Self:
         with self.log.open("ab") as log:
@@ -42,6 +45,8 @@ class Child:
         assert self._guard.stdout is not None
         with self._guard.stdout as said:
             self.pid = int(said.readline() or 0)
+        # From here on the guard only waits, so that later what it and its process have used tells of the process.
+        self._guard_s = cpu_s(self._guard.pid)
         return self
 
     def __exit__(
@@ -54,22 +59,52 @@ class Child:
         if self._guard is None:
             return
         self._guard.terminate()
-        try:
-            self._guard.wait(STOP_S)
-        except subprocess.TimeoutExpired:
+        if not self._ended_within(STOP_S):
             self._guard.kill()
-            self._guard.wait()
+            self._ended_within(STOP_S)
 
-    def check(self) -> None:
-        """Raise Unavailable, with the end of the log, if the process has ended."""
-        if self._guard is None or self._guard.poll() is not None:
+    def check(self, *, may_be_done: bool = False) -> None:
+        """Raise Unavailable, with the end of the log, if the process has ended; `may_be_done`: other than well."""
+        code = self._exit_code()
+        if code or (code is not None and not may_be_done):
             raise self.failed("ended by itself")
+
+    def cpu_s(self) -> float:
+        """CPU seconds so far; of a process that has ended, all that it used."""
+        try:
+            return cpu_s(self.pid)
+        except OSError:
+            if not self._ended_within(STOP_S):
+                raise self.failed("is gone, and whoever started it is not") from None
+            return self._used_s
+
+    def thread_cpu_s(self) -> dict[str, float]:
+        """CPU seconds so far by the name of the thread. Raises Unavailable if the process has ended."""
+        try:
+            return thread_cpu_s(self.pid)
+        except (FileNotFoundError, ProcessLookupError):
+            raise self.failed("ended by itself") from None
+
+    def _exit_code(self) -> int | None:
+        """None while it runs. What it used is told by the same call that takes it off the kernel's list."""
+        assert self._guard is not None
+        if self._guard.returncode is None:
+            pid, status, used = os.wait4(self._guard.pid, os.WNOHANG)
+            if pid:
+                self._guard.returncode = os.waitstatus_to_exitcode(status)
+                self._used_s = used.ru_utime + used.ru_stime - self._guard_s
+        return self._guard.returncode
+
+    def _ended_within(self, seconds: float) -> bool:
+        deadline_s = time.monotonic() + seconds
+        while self._exit_code() is None and time.monotonic() < deadline_s:
+            time.sleep(_LOOK_S)
+        return self._exit_code() is not None
 
     def wait(self, seconds: float, turn: Callable[[], None]) -> None:
         """Wait until the process ends by itself; `turn` waits a moment. Raises Unavailable on failure or time-out."""
-        assert self._guard is not None
         deadline_s = time.monotonic() + seconds
-        while (code := self._guard.poll()) is None:
+        while (code := self._exit_code()) is None:
             if time.monotonic() > deadline_s:
                 raise self.failed(f"was not done within {seconds:.0f} s")
             turn()

@@ -13,13 +13,15 @@ _TURN_S = 0.1
 @contextmanager
 def progress() -> Iterator[Progress]:
     """One line a step, with the time that it still takes."""
+    console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description:<44}"),
         BarColumn(bar_width=20),
         TimeElapsedColumn(),
         TextColumn("ends in"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,
     ) as shown:
         yield shown
 

@@ -11,7 +11,7 @@ SEED = 7
 def train_small_release(models_uri: str) -> str:
     """Train on 20,000 clicks, write the release and return its version. Same arguments, same model."""
     # Torch is loaded here and not by processes that only measure.
-    from model.train import Schedule
+    from model.schedule import Schedule
     from rules.ruleset import RuleSet
     from slidr.retrain.simulation import train_on_simulation
 

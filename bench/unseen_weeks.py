@@ -23,10 +23,10 @@ from model.baselines import Contender, contender
 from model.evaluate import area_under_curve
 from model.labels import Terms, write_labels
 from model.reading import open_labelled
-from model.train import Schedule
+from model.schedule import Schedule
 from rules.ruleset import RuleSet
-from slidr.calibrating import PARENTS
 from slidr.history import DAY_MS, SIMULATED_MATURITY_MS, history_inputs, history_scenario, write_history
+from slidr.parents import PARENTS
 from slidr.retrain import steps
 from slidr.retrain.candidate import make
 from slidr.retrain.plan import Asked, History, pinned, sha256

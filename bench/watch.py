@@ -7,7 +7,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from msgspec import Struct
 
-from bench.cpu import MachineTimes, cpu_s, machine_times, thread_cpu_s
+from bench.cpu import MachineTimes, machine_times
 from bench.process import Child
 from contracts.errors import Unavailable
 
@@ -16,6 +16,9 @@ NEGLIGIBLE_US = 0.05
 # The bare loop is done with a small backlog within 0.2 s.
 FIRST_LOOK_S = 0.01
 LEADERS_S = 30.0
+
+
+Clock = Callable[[], float]
 
 
 class Mark(NamedTuple):
@@ -52,14 +55,14 @@ class Watch:
         """End offset of each partition."""
         return [int(self._consumer.get_watermark_offsets(place, timeout=10)[1]) for place in self._places]
 
-    def mark(self, pids: Mapping[str, int], threads_of: int) -> Mark:
-        """What stands now."""
+    def mark(self, clocks: Mapping[str, Clock], child: Child) -> Mark:
+        """What stands now, by the CPU clocks of processes. Raises Unavailable if `child` has ended."""
         records = sum(self.ends())
-        cpu = {name: cpu_s(pid) for name, pid in pids.items()}
-        return Mark(time.monotonic(), records, cpu, thread_cpu_s(threads_of), machine_times())
+        cpu = {name: clock() for name, clock in clocks.items()}
+        return Mark(time.monotonic(), records, cpu, child.thread_cpu_s(), machine_times())
 
     def until(
-        self, records: int, child: Child, pids: Mapping[str, int], limit_s: float, turn: Callable[[], None]
+        self, records: int, child: Child, clocks: Mapping[str, Clock], limit_s: float, turn: Callable[[], None]
     ) -> tuple[Mark, Mark]:
         """From the first record seen to so many. Raises Unavailable if the process ends, or takes too long."""
         first: Mark | None = None
@@ -71,10 +74,10 @@ class Watch:
             if first:
                 turn()
             elif now:
-                first = self.mark(pids, child.pid)
+                first = self.mark(clocks, child)
             else:
                 time.sleep(FIRST_LOOK_S)
-        last = self.mark(pids, child.pid)
+        last = self.mark(clocks, child)
         return first or last, last
 
     def close(self) -> None:

@@ -109,7 +109,7 @@ class ReleaseEvent(Struct, frozen=True):
 
 
 class PartitionStatus(Struct, frozen=True):
-    """One partition of one worker: next offset to decide, and the first offset that the release in use decided."""
+    """One partition of one worker: next offset to decide, and the first offset that the release in use decides."""
 
     partition: int
     next_offset: Offset
@@ -122,7 +122,8 @@ class WorkerStatus(Struct, frozen=True):
 
     `event_offset` is the newest event of `model-releases` that it has acted upon, -1 for none: `release` decides and
     `shadow` is scored beside it since then. An event whose release could not be loaded is acted upon too: a sentence
-    in `problems` tells, and `release` is another than the event's.
+    in `problems` tells, and `release` is another than the event's. While the model store does not answer, an event is
+    not acted upon yet, and `problems` tells that.
     """
 
     worker_id: Id

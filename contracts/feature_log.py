@@ -2,7 +2,8 @@
 
 A message is the batch's body alone; the schema is known by the id in the header `schema`, since features are only
 ever added at the end of the table: "1-53" is format 1 with the first 53 features. Headers also name the batch's
-first and last source offset and the id of the `clicks` topic that they belong to.
+first and last source offset and the id of the `clicks` topic that they belong to; and, where shadow scores stand in
+the rows, the version of the release that gave them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ SCHEMA_HEADER = "schema"
 FIRST_OFFSET_HEADER = "first-offset"
 LAST_OFFSET_HEADER = "last-offset"
 CLICKS_TOPIC_ID_HEADER = "clicks-topic-id"
+SHADOW_HEADER = "shadow"
 
 
 class Flag(IntFlag):
@@ -90,7 +92,7 @@ def encode(
     account_hashes: Sequence[bytes],
     session_clicks_1h: np.ndarray[Any, Any],
     flags: Sequence[int],
-    shadow: tuple[np.ndarray[Any, Any], Sequence[str]] | None = None,
+    shadow: tuple[np.ndarray[Any, Any] | Sequence[float], Sequence[str]] | None = None,
 ) -> bytes:
     """Encode n >= 1 rows as `record_batch` takes them."""
     batch = record_batch(decisions, features, account_hashes, session_clicks_1h, flags, shadow)
@@ -103,7 +105,7 @@ def record_batch(
     account_hashes: Sequence[bytes],
     session_clicks_1h: np.ndarray[Any, Any],
     flags: Sequence[int],
-    shadow: tuple[np.ndarray[Any, Any], Sequence[str]] | None = None,
+    shadow: tuple[np.ndarray[Any, Any] | Sequence[float], Sequence[str]] | None = None,
 ) -> Any:
     """Arrow batch of n >= 1 rows: decisions of one partition in offset order, features (n, F) float32, 16-byte hashes.
 

@@ -23,6 +23,11 @@ class Place(NamedTuple):
     example: str
 
 
+def archive_place(uri: str) -> Place:
+    """The archive, or any other folder of history."""
+    return Place(uri, "archive", "the archive", "SLIDR_ARCHIVE_URI", "s3://bucket/archive")
+
+
 def open_place(uri: str, files: Any = None) -> tuple[Any, str]:
     """The Arrow file system of a path or URI, and the folder within it; with `files`, `uri` is a folder in that one."""
     if files is not None:

@@ -18,6 +18,7 @@ class Topic(StrEnum):
     WORKER_STATUS = "worker-status"
     REPLAY_REQUESTS = "replay-requests"
     REPLAY_PROGRESS = "replay-progress"
+    SENTINEL_STATE = "sentinel-state"
 
 
 class TopicSpec(NamedTuple):
@@ -46,6 +47,7 @@ SPECS: dict[Topic, TopicSpec] = {
     Topic.WORKER_STATUS: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
     Topic.REPLAY_REQUESTS: TopicSpec(partitions=1, retention_ms=-1),
     Topic.REPLAY_PROGRESS: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
+    Topic.SENTINEL_STATE: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
 }
 
 

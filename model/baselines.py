@@ -18,8 +18,9 @@ from contracts.features import FEATURE_INDEX, FEATURES
 from contracts.ports import FloatMatrix, Scorer
 from model.network import HIDDEN
 from model.reading import Labelled
+from model.schedule import Listener, Schedule
 from model.stream import Draws
-from model.train import Listener, Schedule, Shape, train
+from model.train import Shape, train
 
 VELOCITY: Final = "velocity"
 NAMES: Final = (VELOCITY, "logistic", "without-weights", "without-entities")

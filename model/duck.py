@@ -1,4 +1,7 @@
-"""DuckDB within bounds: so much memory, so many threads, the rest on disk; its errors as ours."""
+"""DuckDB within bounds: so much memory, so many threads, the rest on disk; its errors as ours.
+
+It reads the disk of this machine by itself, and other Arrow file systems through `ArrowFiles`.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +11,9 @@ from typing import Any, Final, NamedTuple
 
 import duckdb
 
-from contracts.errors import BadInput, Misconfigured
+from contracts.errors import BadInput, Misconfigured, Unavailable
+from model.arrow_files import SCHEME, ArrowFiles
+from model.inputs import Inputs
 
 _MIB: Final = 1 << 20
 
@@ -25,19 +30,27 @@ BOUNDS: Final = Bounds()
 
 
 @contextmanager
-def bounded(bounds: Bounds) -> Iterator[Any]:
-    """A connection to an empty database on disk, deleted on leaving.
+def bounded(bounds: Bounds, inputs: Inputs) -> Iterator[Any]:
+    """A connection to an empty database on disk, deleted on leaving, which can read the inputs.
 
-    Raises BadInput for a damaged file, Misconfigured where memory or disk does not suffice.
+    Raises BadInput for a damaged file, Misconfigured where memory or disk does not suffice, Unavailable where the
+    inputs' store does not answer.
     """
+    store = ArrowFiles(inputs.opened()) if inputs.store else None
     with TemporaryDirectory(prefix="slidr-", dir=bounds.folder) as folder:
         try:
             with duckdb.connect(Path(folder) / "labels.duckdb", config=_settings(bounds, folder)) as connection:
+                if store:
+                    connection.register_filesystem(store)
+                    # Each day looks for its clicks in all files, and these are far away.
+                    connection.execute("SET parquet_metadata_cache = true")
                 yield connection
-        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-            raise _cannot(error, bounds) from error
         except duckdb.Error as error:
-            raise BadInput(f"The Parquet files cannot be read: {_first_line(error)}") from error
+            if store and store.failed:
+                raise Unavailable(
+                    f"The archive {inputs.store} does not answer: {store.failed}. Nothing was changed; try again."
+                ) from error
+            raise _cannot(error, bounds) from error
 
 
 def _settings(bounds: Bounds, folder: str) -> dict[str, str | bool | int | float | list[str]]:
@@ -64,7 +77,8 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
-def files(paths: Sequence[str]) -> str:
-    """The paths as a table of SQL."""
-    quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+def table(paths: Sequence[str], inputs: Inputs) -> str:
+    """Some paths of the inputs as a table of SQL."""
+    scheme = SCHEME if inputs.store else ""
+    quoted = ", ".join("'" + scheme + path.replace("'", "''") + "'" for path in paths)
     return f"read_parquet([{quoted}])"

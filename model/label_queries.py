@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from model.duck import files
+from model.duck import table
 from model.inputs import Inputs
 
 DAY_MS: Final = 24 * 3_600_000
@@ -12,11 +12,11 @@ GOOD_CUSTOMER: Final = 12
 
 def prepare(database: Any, inputs: Inputs, as_of_ms: int, attribution_ms: int) -> None:
     """Tables `bought` and `purchasing` and, of simulated traffic, `kinds`; view `logged`."""
-    database.execute(f"CREATE VIEW logged AS SELECT * FROM {files(inputs.rows)} WHERE run = 'live'")
-    database.execute(_BOUGHT.format(purchases=files(inputs.purchases)), {"as_of_ms": as_of_ms})
+    database.execute(f"CREATE VIEW logged AS SELECT * FROM {table(inputs.rows, inputs)} WHERE run = 'live'")
+    database.execute(_BOUGHT.format(purchases=table(inputs.purchases, inputs)), {"as_of_ms": as_of_ms})
     database.execute(_PURCHASING, {"attribution_ms": attribution_ms})
     if inputs.truth:
-        database.execute(_KINDS.format(truth=files(inputs.truth), day_ms=DAY_MS))
+        database.execute(_KINDS.format(truth=table(inputs.truth, inputs), day_ms=DAY_MS))
 
 
 # Each purchase once, however often it was delivered.

@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple
 
 from contracts.errors import Refused
 from contracts.files import new_folder
-from model.duck import BOUNDS, Bounds, bounded, files
+from model.duck import BOUNDS, Bounds, bounded, table
 from model.inputs import Inputs
 from model.label_queries import DAY_MS, days_of, prepare, rows_of_day
 from model.labelled import DayWriter, Tally
@@ -63,10 +63,10 @@ class Known(NamedTuple):
 def known_of(inputs: Inputs, bounds: Bounds = BOUNDS) -> Known:
     """Look at the files. Raises Refused where there are no clicks, Misconfigured or BadInput for files of no use."""
     inputs.check()
-    with bounded(bounds) as database:
-        clicks = f"SELECT min(clicked_at_ms), max(clicked_at_ms) FROM {files(inputs.rows)}"
+    with bounded(bounds, inputs) as database:
+        clicks = f"SELECT min(clicked_at_ms), max(clicked_at_ms) FROM {table(inputs.rows, inputs)}"
         first_ms, last_ms = database.execute(clicks).fetchone()
-        purchases = f"SELECT max(purchased_at_ms) FROM {files(inputs.purchases)}"
+        purchases = f"SELECT max(purchased_at_ms) FROM {table(inputs.purchases, inputs)}"
         (purchase_ms,) = database.execute(purchases).fetchone()
     if first_ms is None:
         raise Refused("The feature-log files hold no click, so there is nothing to label. Name others.")
@@ -84,11 +84,12 @@ def write_labels(
 
     The same files and terms give the same bytes. `on_day` hears how many days of how many are done. Raises Refused
     where no click or no purchase is left and for features that are no numbers; BadInput
-    for damaged files; Misconfigured for files, memory or disk that do not do. Then nothing is written.
+    for damaged files; Misconfigured for files, memory or disk that do not do; Unavailable for a store that does not
+    answer. Then nothing is written.
     """
     inputs.check()
     _check(terms)
-    with new_folder(folder) as hidden, bounded(bounds) as database:
+    with new_folder(folder) as hidden, bounded(bounds, inputs) as database:
         prepare(database, inputs, terms.as_of_ms, terms.attribution_ms)
         _check_purchases(database, terms)
         days = days_of(database, terms.from_ms, terms.mature_until_ms)

@@ -5,7 +5,9 @@
                        "probability" (n,) float32
     calibration.json   a threshold per slice
     rules.json         the rule lists (format: rules/)
-    manifest.json      sha256 of the others, feature ids, training range, metrics, parent
+    report.html        for people; workers do not read it, and older releases lack it
+    manifest.json      sha256 of the files above, feature ids, training range, metrics, parent
+    manifest.sig       a signature of manifest.json, if there is one (`model/signature.py`)
 """
 
 import hashlib
@@ -25,7 +27,10 @@ FORMAT: Final = 1
 MODEL: Final = "model.onnx"
 CALIBRATION: Final = "calibration.json"
 RULES: Final = "rules.json"
+REPORT: Final = "report.html"
 MANIFEST: Final = "manifest.json"
+SIGNATURE: Final = "manifest.sig"
+# What a worker reads.
 FILES: Final = (MODEL, CALIBRATION, RULES)
 
 T = TypeVar("T")
@@ -107,10 +112,10 @@ def read_manifest(version: str, content: bytes) -> Manifest:
             f"Release {version!r}: its manifest says that it is {manifest.version!r}. "
             "A folder was renamed or copied; publish the release again under its own version."
         )
-    if set(manifest.files) != set(FILES):
+    if set(manifest.files) - {REPORT} != set(FILES):
         raise Misconfigured(
-            f"Release {version!r}: the manifest lists {sorted(manifest.files)}; expected exactly {sorted(FILES)}. "
-            "Publish it again."
+            f"Release {version!r}: the manifest lists {sorted(manifest.files)}; expected exactly {sorted(FILES)}, "
+            f"and {REPORT} if there is one. Publish it again."
         )
     _check_feature_ids(version, manifest.feature_ids)
     return manifest
@@ -129,9 +134,9 @@ def read_thresholds(version: str, content: bytes) -> dict[str, float]:
 
 
 def check_digests(version: str, manifest: Manifest, contents: Mapping[str, bytes]) -> None:
-    """Refuse a file that is not the one the manifest was written for. Raises Misconfigured."""
-    for name, expected in manifest.files.items():
-        found = sha256(contents[name])
+    """Refuse a file, of those given, that is not the one the manifest was written for. Raises Misconfigured."""
+    for name, content in contents.items():
+        found, expected = sha256(content), manifest.files[name]
         if found != expected:
             raise Misconfigured(
                 f"Release {version!r}: {name} has sha256 {found[:12]}..., the manifest says {expected[:12]}...; "

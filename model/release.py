@@ -1,20 +1,23 @@
 """Releases: all that decides a click, read whole, verified, and never changed once written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.errors import Refused
 from contracts.events import DEVICES, Device
 from contracts.features import FEATURE_IDS, FEATURE_INDEX
 from contracts.ports import FloatMatrix
+from contracts.verdicts import SliceBands
 from model import manifest as form
 from model.manifest import Manifest, Training
+from model.signature import TrustedKeys
 from model.store import ModelStore
 
 PASS_THROUGH: Final = "pass-through"
@@ -54,7 +57,8 @@ class Release:
 class Draft:
     """What a new release is made of; `write_release` adds its version and the digests.
 
-    `calibration_json` has a threshold per slice (`manifest.Calibration`), and may explain them.
+    `calibration_json` has a threshold per slice (`manifest.Calibration`), and may explain them. `expected`: by slice,
+    what it is expected to do to live clicks.
     """
 
     onnx: bytes
@@ -65,6 +69,7 @@ class Draft:
     metrics: Mapping[str, float]
     created_at_ms: int
     parent: str | None = None
+    expected: Mapping[str, SliceBands] = field(default_factory=dict)
 
 
 def columns_of(feature_ids: tuple[str, ...]) -> npt.NDArray[np.intp] | None:
@@ -85,18 +90,17 @@ def pass_through() -> Release:
     )
 
 
-def load_release(models_uri: str, version: str) -> Release:
-    """Read a release and verify every file of it; `models_uri` as in `ModelStore`.
+def load_release(models_uri: str, version: str, trusted: TrustedKeys | None = None) -> Release:
+    """Read a release and verify every file that decides; `models_uri` as in `ModelStore`.
 
-    Raises Misconfigured for an unsafe name, a missing or altered file or features that are unknown here, and
-    Unavailable when the store does not answer.
+    With `trusted`, its manifest must be signed by one of those keys. The built-in release needs no signature.
+
+    Raises Misconfigured for an unsafe name, a missing or altered file, a missing or strange signature or features
+    that are unknown here, and Unavailable when the store does not answer.
     """
     if version == PASS_THROUGH:
         return pass_through()
-    store = ModelStore(models_uri)
-    manifest = form.read_manifest(version, store.read(version, form.MANIFEST))
-    contents = {name: store.read(version, name) for name in form.FILES}
-    form.check_digests(version, manifest, contents)
+    manifest, contents = _read(ModelStore(models_uri), version, form.FILES, trusted)
     return Release(
         version=version,
         feature_ids=manifest.feature_ids,
@@ -108,37 +112,67 @@ def load_release(models_uri: str, version: str) -> Release:
     )
 
 
+def read_files(models_uri: str, version: str) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest, and all files that it names, verified. Raises as `load_release` does."""
+    return _read(ModelStore(models_uri), version, (*form.FILES, form.REPORT), None)
+
+
+def _read(
+    store: ModelStore, version: str, names: tuple[str, ...], trusted: TrustedKeys | None
+) -> tuple[Manifest, dict[str, bytes]]:
+    written = store.read(version, form.MANIFEST)
+    if trusted is not None:
+        trusted.check(version, written, store.find(version, form.SIGNATURE))
+    manifest = form.read_manifest(version, written)
+    contents = {name: store.read(version, name) for name in names if name in manifest.files}
+    form.check_digests(version, manifest, contents)
+    return manifest, contents
+
+
 def write_release(models_uri: str, version: str, draft: Draft) -> Manifest:
     """Write a release whole. Raises Refused if the version exists, Misconfigured for a draft that would not load."""
-    if version == PASS_THROUGH:
-        raise Refused(f"{PASS_THROUGH!r} is the built-in release; choose another version.")
+    manifest = Manifest(
+        version=version,
+        feature_ids=draft.feature_ids,
+        files={},
+        training=draft.training,
+        metrics=dict(draft.metrics),
+        created_at_ms=draft.created_at_ms,
+        parent=draft.parent,
+        expected=dict(draft.expected),
+    )
     contents = {
         form.MODEL: draft.onnx,
         form.CALIBRATION: draft.calibration_json,
         form.RULES: draft.rules_json,
     }
-    manifest = Manifest(
-        version=version,
-        feature_ids=draft.feature_ids,
-        files={name: form.sha256(content) for name, content in contents.items()},
-        training=draft.training,
-        metrics=dict(draft.metrics),
-        created_at_ms=draft.created_at_ms,
-        parent=draft.parent,
-    )
-    contents[form.MANIFEST] = _pretty(manifest)
-    form.read_manifest(version, contents[form.MANIFEST])
+    return write_files(models_uri, manifest, contents)
+
+
+def write_files(
+    models_uri: str, manifest: Manifest, contents: Mapping[str, bytes], key: Ed25519PrivateKey | None = None
+) -> Manifest:
+    """Write a release whole, signed if there is a `key`: the manifest is given the digests of `contents`.
+
+    Raises Refused if the version exists, Misconfigured for files that would not load.
+    """
+    version = manifest.version
+    if version == PASS_THROUGH:
+        raise Refused(f"{PASS_THROUGH!r} is the built-in release; choose another version.")
+    digests = {name: form.sha256(content) for name, content in contents.items()}
+    manifest = msgspec.structs.replace(manifest, files=digests)
+    written = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    form.read_manifest(version, written)
     form.read_thresholds(version, contents[form.CALIBRATION])
-    ModelStore(models_uri).write(version, contents)
+    signed = {} if key is None else {form.SIGNATURE: key.sign(written)}
+    ModelStore(models_uri).write(version, {**contents, **signed, form.MANIFEST: written})
     return manifest
 
 
-def copy_release(from_uri: str, to_uri: str, version: str) -> None:
-    """Write a release of one store to another. Raises as `load_release` and `write_release` do."""
-    load_release(from_uri, version)
-    store = ModelStore(from_uri)
-    ModelStore(to_uri).write(version, {name: store.read(version, name) for name in (*form.FILES, form.MANIFEST)})
+def copy_release(from_uri: str, to_uri: str, version: str, key: Ed25519PrivateKey | None = None) -> None:
+    """Write a release of one store to another, signed if there is a `key`, without a signature that it may have had.
 
-
-def _pretty(record: msgspec.Struct) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+    Raises as `load_release` and `write_release` do.
+    """
+    manifest, contents = read_files(from_uri, version)
+    write_files(to_uri, manifest, contents, key)

@@ -21,6 +21,7 @@ from model.network import HIDDEN, RobotNetwork
 from model.normalise import Fit, Normalisation
 from model.reading import Labelled
 from model.release import columns_of
+from model.schedule import Epoch, Listener, Schedule
 from model.stream import Batch, Draws, Stream
 from model.weights import cell_weights, equal_weights
 
@@ -33,48 +34,12 @@ _LOSS_ROWS: Final = 1 << 16
 _TELL_BATCHES: Final = 50
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How training runs. It stops after `patience` epochs without a lower validation loss.
-
-    An epoch reads at most about `rows_per_epoch` clicks, others each time, and validation `validation_rows`: seeded
-    samples of row groups, where there are more.
-    """
-
-    seed: int = 1
-    max_epochs: int = 30
-    patience: int = 4
-    batch_rows: int = 1024
-    learning_rate: float = 1e-3
-    l2: float = 1e-4
-    rows_per_epoch: int = 2_000_000
-    validation_rows: int = 500_000
-
-
 class Shape(NamedTuple):
     """What is trained: on which features, with which intermediate layers, with or without the weights of cells."""
 
     feature_ids: tuple[str, ...]
     hidden: tuple[int, ...] = HIDDEN
     weighted: bool = True
-
-
-class Epoch(NamedTuple):
-    """Weighted mean cross-entropy after an epoch, in nats."""
-
-    number: int
-    training_loss: float
-    validation_loss: float
-
-
-class Listener:
-    """Hears how training gets on; this one does nothing."""
-
-    def epoch(self, epoch: Epoch) -> None:
-        """An epoch has ended."""
-
-    def rows(self, done: int, at_most: int) -> None:
-        """So many clicks have been learned from, of so many if training is not stopped earlier."""
 
 
 def learnable_features(training_span_ms: int) -> tuple[str, ...]:

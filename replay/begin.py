@@ -11,7 +11,7 @@ from contracts.replay import Direction, Replay, ReplayJob
 from replay.log import ReplayLog
 from replay.output import make_shadow_topic
 from replay.plan import Plan, overlap
-from replay.planning import manifest_sha256
+from replay.releases import Releases
 
 # A modest rate: a tenth of what one core decides, so that live workers beside it keep their latency.
 CLICKS_PER_S: Final = 10_000.0
@@ -25,11 +25,11 @@ def job_of(plan: Plan, *, publish: bool, only_changed: bool, direction: Directio
 
 
 def begin(
-    kafka: Mapping[str, Any], prefix: str, models_uri: str, log: ReplayLog, plan_id: str, job: ReplayJob,
+    kafka: Mapping[str, Any], prefix: str, releases: Releases, log: ReplayLog, plan_id: str, job: ReplayJob,
     at_ms: TimeMs, by: str, *, clicks_per_s: float | None = None, again: bool = False,
 ) -> Replay:  # fmt: skip
     """The run of this plan, asked for now or before. Raises Refused, and then nothing was written."""
-    check_release(models_uri, job)
+    releases.check(job)
     replays = log.replays()
     mine = [replay for replay in replays if replay.id == plan_id and replay.job.publish == job.publish]
     if mine:
@@ -41,16 +41,6 @@ def begin(
     if not job.publish:
         make_shadow_topic(kafka, replay, prefix)
     return replay
-
-
-def check_release(models_uri: str, job: ReplayJob) -> None:
-    """Raise Refused where the release of that name is another than the one that was planned with."""
-    found = manifest_sha256(models_uri, job.model_version)
-    if found != job.manifest_sha256:
-        raise Refused(
-            f"Release {job.model_version!r} is not the one that was planned with: its manifest has sha256 "
-            f"{found[:12]}..., the plan says {job.manifest_sha256[:12]}.... Plan again, or restore the release."
-        )
 
 
 def _resumed(replay: Replay, job: ReplayJob) -> Replay:

@@ -1,20 +1,16 @@
 """From a request in times to a plan in offsets. Reads Kafka and the model store, and changes nothing."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from contracts.errors import Refused
 from contracts.replay import ReplayJob, Selection, Span
-from model.manifest import MANIFEST, SLICES
-from model.release import PASS_THROUGH, Release, load_release
-from model.scorer import scorer_for
-from model.store import ModelStore
+from model.manifest import SLICES
 from replay.estimate import CONFIDENCE, Estimate, estimated
 from replay.log import ReplayLog
 from replay.plan import ExpiredPart, Outlook, Plan, check_range, outlook_of, overlap
-from replay.rescoring import Rescorer
+from replay.releases import Releases
 from replay.sample import MATCHING, Sample, draw, has_advertiser
 from replay.spans import refuse_gaps, resolve
 
@@ -34,7 +30,7 @@ class Wish:
 def make_plan(
     kafka: Mapping[str, Any],
     prefix: str,
-    models_uri: str,
+    releases: Releases,
     wish: Wish,
     replay_id: str,
     now_ms: int,
@@ -45,7 +41,7 @@ def make_plan(
     to_ms = now_ms if wish.to_ms is None else wish.to_ms
     check_range(wish.from_ms, to_ms, now_ms)
     _check_slices(wish.selection)
-    rescorer = open_rescorer(models_uri, wish.model, keep_rules=wish.keep_rules)
+    rescorer = releases.rescorer(wish.model, keep_rules=wish.keep_rules)
     resolved = resolve(kafka, prefix, wish.from_ms, to_ms)
     if not wish.allow_gaps:
         refuse_gaps(resolved.gaps, show)
@@ -58,27 +54,10 @@ def make_plan(
     outlook = _outlook(sample, resolved.spans)
     _check_advertisers(kafka, prefix, wish.selection, resolved.spans, outlook)
     job = ReplayJob(
-        wish.selection, wish.model, manifest_sha256(models_uri, wish.model), resolved.spans, keep_rules=wish.keep_rules
+        wish.selection, wish.model, releases.manifest_sha256(wish.model), resolved.spans, keep_rules=wish.keep_rules
     )
     expired = tuple(ExpiredPart(*gap) for gap in resolved.gaps)
     return Plan(replay_id, now_ms, wish.from_ms, to_ms, job, outlook, expired, _published(kafka, prefix, job))
-
-
-def open_rescorer(models_uri: str, version: str, *, keep_rules: bool) -> Rescorer:
-    """A release, verified file by file and warmed up. Raises Misconfigured or Unavailable."""
-    release = load_release(models_uri, version)
-
-    def load(other: str) -> Release:
-        return load_release(models_uri, other)
-
-    return Rescorer(release, scorer_for(release), load, keep_rules=keep_rules)
-
-
-def manifest_sha256(models_uri: str, version: str) -> str:
-    """What pins a release: its manifest names the digest of every file. Empty for the built-in one."""
-    if version == PASS_THROUGH:
-        return ""
-    return hashlib.sha256(ModelStore(models_uri).read(version, MANIFEST)).hexdigest()
 
 
 def _check_slices(selection: Selection) -> None:

@@ -17,8 +17,6 @@ from slidr.report.material import Material
 from slidr.report.page import report_html
 
 REPORT: Final = "report.html"
-# False positives differ more between users and guests than between devices.
-PARENTS: Final = {name: name.split("|")[1] for name in SLICES} | {"user": "all", "guest": "all"}
 
 
 def calibrate_and_test(scored: Scored, held_out: Scored, goals: Goals) -> Calibrated:

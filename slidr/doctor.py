@@ -152,13 +152,15 @@ def _redis(settings: Settings) -> Finding:
 def _releases(settings: Settings) -> Iterator[Finding]:
     from model.release import load_release
     from model.scorer import scorer_for
+    from model.signature import read_trusted_keys
     from model.store import ModelStore
 
     try:
         versions = ModelStore(settings.models_uri).versions()
         yield Finding("releases", "right", f"{len(versions)} in {settings.models_uri}, and pass-through")
         for version in versions[-1:]:
-            provider = scorer_for(load_release(settings.models_uri, version)).provider
+            trusted = read_trusted_keys(settings.trusted_keys_file)
+            provider = scorer_for(load_release(settings.models_uri, version, trusted)).provider
             yield Finding("scoring", "right", f"release {version} loads and runs on {provider}")
     except SlidrError as error:
         yield _failed("releases", error)

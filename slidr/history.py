@@ -92,7 +92,10 @@ def write_history(
 
 def history_inputs(folder: Path) -> Inputs:
     """The files of a history that `write_history` wrote."""
-    return Inputs(*(sorted(map(str, (folder / name).glob("*.parquet"))) for name in (FEATURE_LOG, PURCHASES, TRUTH)))
+    rows, purchases, truth = (
+        sorted(map(str, (folder / name).glob("*.parquet"))) for name in (FEATURE_LOG, PURCHASES, TRUTH)
+    )
+    return Inputs(rows, purchases, truth)
 
 
 def _chunks(simulated: Iterator[Simulated]) -> Iterator[list[Simulated]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from contracts.features import FEATURES
 from streams.metrics import METRICS
+from streams.sentinel_metrics import METRICS as SENTINEL_METRICS
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reference.md"
 
@@ -36,6 +37,13 @@ def reference() -> str:
             *_table(
                 ("name", "labels", "what"),
                 ((f"`{name.value}`", ", ".join(labels), text) for name, (text, labels) in METRICS.items()),
+            ),
+            "",
+            "`/metrics` of the sentinel.",
+            "",
+            *_table(
+                ("name", "labels", "what"),
+                ((f"`{name.value}`", ", ".join(labels), text) for name, (text, labels) in SENTINEL_METRICS.items()),
             ),
             "",
         ]

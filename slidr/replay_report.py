@@ -9,10 +9,10 @@ from replay.comparing import compare
 from replay.comparison import Compared
 from replay.log import ReplayLog
 from replay.plan import Plan
-from replay.planning import open_rescorer
 from replay.plans import Plans
 from replay.status import RunStatus, run_status
 from slidr.replay_page import LINE_TITLES, TITLES, line_cells, replay_html, totals
+from slidr.replaying import releases_of
 from slidr.settings import Settings, kafka_config
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ class Report(Struct, frozen=True):
 def make_report(settings: Settings, plan: Plan, now_ms: int, on_clicks: Callable[[int], None]) -> Report:
     """Decide the plan's range again, and write the page beside the plan. Raises what a run would."""
     kafka = kafka_config(settings, "consumer")
-    rescorer = open_rescorer(settings.models_uri, plan.job.model_version, keep_rules=plan.job.keep_rules)
+    releases = releases_of(settings)
+    releases.check(plan.job)
+    rescorer = releases.rescorer(plan.job.model_version, keep_rules=plan.job.keep_rules)
     with ReplayLog(kafka, settings.topic_prefix) as log:
         compared = compare(kafka, settings.topic_prefix, plan, rescorer, log, on_clicks)
         runs = [

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from contracts.replay import Replay, ReplayState
+from model.signature import read_trusted_keys
 from replay.begin import CLICKS_PER_S
 from replay.estimate import Estimate
 from replay.log import ReplayLog
 from replay.output import output_topic
 from replay.plan import Plan
-from replay.planning import open_rescorer
+from replay.releases import Releases
 from replay.run import PartitionRun, Where
 from replay.status import RunStatus
 from slidr.commands.output import progress_bars
@@ -45,10 +46,15 @@ def user() -> str:
         return "unknown"
 
 
+def releases_of(settings: Settings) -> Releases:
+    """The releases of the deployment, and whose signatures it trusts."""
+    return Releases(settings.models_uri, read_trusted_keys(settings.trusted_keys_file))
+
+
 def run_here(settings: Settings, replay: Replay, log: ReplayLog, on_clicks: Callable[[int], None]) -> Outcome:
     """Do all partitions of a run, one after the other. Raises SlidrError; what was done stays done."""
     where = Where(kafka_config(settings, "consumer"), settings.topic_prefix, user())
-    rescorer = open_rescorer(settings.models_uri, replay.job.model_version, keep_rules=replay.job.keep_rules)
+    rescorer = releases_of(settings).rescorer(replay.job.model_version, keep_rules=replay.job.keep_rules)
     states = [
         PartitionRun(where, replay, partition, rescorer, log, on_clicks).run()
         for partition in sorted(replay.job.spans)

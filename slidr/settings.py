@@ -110,6 +110,21 @@ class Settings(BaseSettings):
         description="the folder of the releases, a path or a URI",
         examples=["s3://bucket/models"],
     )
+    signing_key_file: FilePath | None = Field(
+        default=None,
+        description="a PEM file of the private key that releases are signed with when they are published",
+        examples=["/etc/slidr/signing.pem"],
+    )
+    trusted_keys_file: FilePath | None = Field(
+        default=None,
+        description="a PEM file of the public keys of which one must have signed a release",
+        examples=["/etc/slidr/trusted.pem"],
+    )
+    guardrails_file: FilePath | None = Field(
+        default=None,
+        description="a TOML file with the limits of guardrails that are to differ from those of guardrails/limits.toml",
+        examples=["/etc/slidr/guardrails.toml"],
+    )
     archive_uri: Annotated[str, AfterValidator(_place)] = Field(
         default=DEFAULT_ARCHIVE_URI,
         description="the folder of the archive, a path or a URI",

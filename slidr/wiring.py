@@ -1,27 +1,13 @@
 """The composition root: the only place that names concrete classes of several folders."""
 
-from contracts.errors import BadInput, Misconfigured
 from contracts.topics import Topic, topic_name
 from features.redis_store import RedisFeatureStore
-from model.release import load_release
-from model.scorer import scorer_for
-from rules.ruleset import RuleSet
+from slidr.loading import judge_loader
 from slidr.settings import Settings, kafka_config
-from streams.judge import Judge
 from streams.metrics import Metrics
 from streams.releases import Releases
 from streams.topic_admin import check_topics_at_start
 from streams.worker import Worker, WorkerOptions
-
-
-def load_judge(models_uri: str, version: str) -> Judge:
-    """Load a release, its model warmed up and its rules compiled. Raises Misconfigured or Unavailable."""
-    release = load_release(models_uri, version)
-    try:
-        rules = RuleSet.from_json(release.rules_json)
-    except BadInput as error:
-        raise Misconfigured(f"rules.json of release {version!r} is wrong at {error.path}: {error}") from error
-    return Judge(release, scorer_for(release), rules)
 
 
 async def build_worker(settings: Settings, *, skip_expired: bool = False) -> Worker:
@@ -34,7 +20,7 @@ async def build_worker(settings: Settings, *, skip_expired: bool = False) -> Wor
         kafka,
         topic_name(Topic.MODEL_RELEASES, settings.topic_prefix),
         settings.release,
-        lambda version: load_judge(settings.models_uri, version),
+        judge_loader(settings),
         metrics,
     )
     await releases.start()

@@ -2,7 +2,7 @@
 
     chunk A ──┐
     chunk B ──┼──► rows of one lane wait until there are enough, ──► one record batch ──► A, B and C delivered
-    chunk C ──┘    another release decides, or GATHER_S has passed
+    chunk C ──┘    another release decides or is scored, or GATHER_S has passed
 
 A chunk is finished when its rows are delivered too, so what waits here is lost to nobody: after a crash it is decided
 again, to the same answer, and written to the feature log only.
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from contracts.events import Decision
+from contracts.events import Decision, Verdict
 from contracts.ports import FloatMatrix
 from streams.lane import Chunk, Lane
 
@@ -26,6 +26,18 @@ GATHER_S = 0.1
 BREATH_S = 0.002
 
 
+class ShadowRows(NamedTuple):
+    """What the shadow release says of n clicks: scores (n,) as a Decision would show them, and verdicts."""
+
+    version: str
+    scores: Sequence[float]
+    verdicts: Sequence[Verdict]
+
+    def part(self, rows: slice) -> "ShadowRows":
+        """Some of them."""
+        return ShadowRows(self.version, self.scores[rows], self.verdicts[rows])
+
+
 class Rows(NamedTuple):
     """What was decided of n clicks, n >= 1: features (n, F) float32, account hashes and flags (n,)."""
 
@@ -33,15 +45,23 @@ class Rows(NamedTuple):
     features: FloatMatrix
     account_hashes: Sequence[bytes]
     flags: Sequence[int]
+    shadow: ShadowRows | None = None
 
     @property
-    def release(self) -> str:
-        """The release that decided them all."""
-        return self.decisions[0].model_version
+    def releases(self) -> tuple[str, str | None]:
+        """The release that decided them all, and the one that was scored beside it."""
+        return self.decisions[0].model_version, self.shadow.version if self.shadow else None
 
     def above(self, first: int) -> "Rows":
         """Without the first `first` rows."""
-        return Rows(self.decisions[first:], self.features[first:], self.account_hashes[first:], self.flags[first:])
+        rest = slice(first, None)
+        return Rows(
+            self.decisions[rest],
+            self.features[rest],
+            self.account_hashes[rest],
+            self.flags[rest],
+            self.shadow and self.shadow.part(rest),
+        )
 
 
 @dataclass
@@ -58,12 +78,25 @@ class Waiting:
         """All of them."""
         if len(self.parts) == 1:
             return self.parts[0]
-        decisions, features, hashes, flags = zip(*self.parts, strict=True)
-        return Rows(list(chain(*decisions)), np.concatenate(features), list(chain(*hashes)), list(chain(*flags)))
+        decisions, features, hashes, flags, _ = zip(*self.parts, strict=True)
+        return Rows(
+            list(chain(*decisions)),
+            np.concatenate(features),
+            list(chain(*hashes)),
+            list(chain(*flags)),
+            _joined([part.shadow for part in self.parts if part.shadow]),
+        )
+
+
+def _joined(shadows: Sequence[ShadowRows]) -> ShadowRows | None:
+    if not shadows:
+        return None
+    scores, verdicts = (list(chain(*columns)) for columns in zip(*(shadow[1:] for shadow in shadows), strict=True))
+    return ShadowRows(shadows[0].version, scores, verdicts)
 
 
 class FeatureRows:
-    """Gathers rows and hands them on: `write(chunks, rows)`, all of one lane and one release, in offset order."""
+    """Gathers rows and hands them on: `write(chunks, rows)`, all of one lane and the same releases, in offset order."""
 
     def __init__(self, write: Callable[[Sequence[Chunk], Rows], None]) -> None:
         self._write = write
@@ -73,7 +106,7 @@ class FeatureRows:
     def add(self, chunk: Chunk, rows: Rows) -> None:
         """Take in the rows of a chunk, which come after those of the lane's chunks before it."""
         lane = chunk.lane
-        if (before := self._waiting.get(lane)) and before.parts[0].release != rows.release:
+        if (before := self._waiting.get(lane)) and before.parts[0].releases != rows.releases:
             self._flush(lane)
         waiting = self._waiting.setdefault(lane, Waiting())
         waiting.chunks.append(chunk)

@@ -47,6 +47,29 @@ class Judge:
 
     def judge(self, clicks: Sequence[Click], timestamps_ms: Sequence[int], features: FloatMatrix) -> Judged:
         """Decide n clicks: features is the whole table, (n, F) float32; the release's columns are gathered from it."""
-        scores = self._scorer.score(self.release.gather(features))
         fired = self._rules.fired(clicks, timestamps_ms, features[:, _ACCOUNT_CAMPAIGN_GAP].tolist())
+        return self._decide(clicks, features, fired)
+
+    def judge_beside(
+        self,
+        other: "Judge",
+        judged: Judged,
+        clicks: Sequence[Click],
+        timestamps_ms: Sequence[int],
+        features: FloatMatrix,
+    ) -> Judged:
+        """Decide what `other` has just `judged`; the rules are not asked again if both releases have the same."""
+        if self._rules is other._rules:
+            return self._decide(clicks, features, judged.fired)
+        return self.judge(clicks, timestamps_ms, features)
+
+    def _decide(self, clicks: Sequence[Click], features: FloatMatrix, fired: list[tuple[str, ...]]) -> Judged:
+        scores = self._scorer.score(self.release.gather(features))
         return Judged(decide(self.release, clicks, scores, fired), fired)
+
+
+class Judges(NamedTuple):
+    """The release that decides, and the one that is scored beside it, which changes no decision."""
+
+    active: Judge
+    shadow: Judge | None = None

@@ -111,8 +111,9 @@ class Lane:
         self.known: Mapping[int, bytes] = {}
         self.recovery_running = False
         self.healing = False
-        self.release = ""
-        self.release_from_offset = start.offset
+        self._release = ""
+        self._release_from_offset = start.offset
+        self._decided_offset = start.offset - 1
         self._backlog: deque[Piece] = deque()
         self._counting: deque[Chunk] = deque()
         self._delivering: deque[Chunk] = deque()
@@ -240,11 +241,15 @@ class Lane:
 
     # -- outputs
 
-    def decided_by(self, release: str, first_offset: int) -> None:
-        """Note which release decides, and from which offset on."""
-        if release != self.release:
-            self.release = release
-            self.release_from_offset = first_offset
+    def decided_by(self, release: str, chunk: Chunk) -> None:
+        """Note which release has decided a chunk, the next one of the lane."""
+        self._release_from_offset = self.release_from(release)
+        self._release = release
+        self._decided_offset = chunk.last_offset
+
+    def release_from(self, release: str) -> int:
+        """From which offset on this release, the one in use, decides: the next one, if it has decided nothing yet."""
+        return self._release_from_offset if release == self._release else self._decided_offset + 1
 
     def finish(self) -> int:
         """Finish delivered chunks from the front, in order; return how many records that were."""

@@ -38,6 +38,10 @@ class Name(StrEnum):
     RELEASE = "slidr_release_info"
     SWAPS = "slidr_release_swaps_total"
     LOAD_FAILURES = "slidr_release_load_failures_total"
+    SHADOW = "slidr_shadow_info"
+    SHADOW_CLICKS = "slidr_shadow_clicks_total"
+    SHADOW_SECONDS = "slidr_shadow_seconds"
+    SHADOW_FAILURES = "slidr_shadow_failures_total"
 
 
 METRICS: dict[Name, tuple[str, tuple[str, ...]]] = {
@@ -62,7 +66,14 @@ METRICS: dict[Name, tuple[str, tuple[str, ...]]] = {
     Name.PARTITION_STATE: ("1 for the state that the partition is in", ("partition", "state")),
     Name.RELEASE: ("1 for the release in use", ("version", "provider")),
     Name.SWAPS: ("Releases swapped in", ()),
-    Name.LOAD_FAILURES: ("Releases that failed to load; the one before goes on serving", ()),
+    Name.LOAD_FAILURES: ("Tries to load a release that failed; the one before goes on serving", ()),
+    Name.SHADOW: ("1 for the release that is scored beside the one in use", ("version", "provider")),
+    Name.SHADOW_CLICKS: (
+        "Clicks scored by the shadow release too, by both verdicts: where these differ, it would flip the decision",
+        ("slice", "verdict", "shadow_verdict"),
+    ),
+    Name.SHADOW_SECONDS: ("Shadow release: rules, model and thresholds of one take, after its decisions", ()),
+    Name.SHADOW_FAILURES: ("Shadow releases given up because they failed while scoring; decisions went on", ()),
 }
 
 # 0.1 ms to 60 s in steps of a fifth: an estimated percentile is off by less than a tenth.
@@ -121,12 +132,15 @@ class Metrics:
         self.healed = self._counter(Name.HEALED)
         self.swaps = self._counter(Name.SWAPS)
         self.load_failures = self._counter(Name.LOAD_FAILURES)
+        self.shadow_clicks = self._counter(Name.SHADOW_CLICKS)
+        self.shadow_failures = self._counter(Name.SHADOW_FAILURES)
         self.lag = self._gauge(Name.LAG)
         self.backlog = self._gauge(Name.BACKLOG)
         self.in_flight = self._gauge(Name.IN_FLIGHT)
         self.parked_ratio = self._gauge(Name.PARKED_RATIO)
         self.partition_state = self._gauge(Name.PARTITION_STATE)
         self.release = self._gauge(Name.RELEASE)
+        self.shadow = self._gauge(Name.SHADOW)
         self.chunk_records = Histogram(
             Name.CHUNK_RECORDS,
             METRICS[Name.CHUNK_RECORDS][0],
@@ -137,6 +151,7 @@ class Metrics:
         self.end_to_end = LatencyHistogram(Name.END_TO_END, self.registry)
         self.store = LatencyHistogram(Name.STORE, self.registry)
         self.model = LatencyHistogram(Name.MODEL, self.registry)
+        self.shadow_seconds = LatencyHistogram(Name.SHADOW_SECONDS, self.registry)
         self._valid, self._invalid = self.decisions.labels("valid"), self.decisions.labels("invalid")
 
     def _counter(self, name: Name) -> Counter:

@@ -139,13 +139,18 @@ class Outputs:
         if lane.closed:  # lost while the rows waited: whoever has the partition now writes them
             self._delivered(chunks)
             return
-        body = feature_log.encode(decisions, features, rows.account_hashes, features[:, SESSION_CLICKS_1H], rows.flags)
+        shadow = rows.shadow and (rows.shadow.scores, rows.shadow.verdicts)
+        body = feature_log.encode(
+            decisions, features, rows.account_hashes, features[:, SESSION_CLICKS_1H], rows.flags, shadow
+        )
         headers: Headers = [
             (feature_log.SCHEMA_HEADER, feature_log.schema_id(features.shape[1]).encode()),
             (feature_log.FIRST_OFFSET_HEADER, str(decisions[0].source_offset).encode()),
             (feature_log.LAST_OFFSET_HEADER, str(decisions[-1].source_offset).encode()),
             (feature_log.CLICKS_TOPIC_ID_HEADER, self._topic_id),
         ]
+        if rows.shadow:
+            headers.append((feature_log.SHADOW_HEADER, rows.shadow.version.encode()))
         self._delivery.produce(self._feature_log, lane.partition, body, headers=headers, delivered=self._done(chunks))
 
 

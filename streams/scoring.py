@@ -4,6 +4,8 @@
                    │ one call per chunk, pipelined, strictly in order per lane
                    ▼
              feature store ──► answers ──► one matrix, one model run ──► outputs ──► delivered ──► finished, in order
+                                                                           │
+                                       the shadow release, if there is one └──► into the rows of the feature log
 
 Several takes are in flight at once: while one waits for the store, the next is decoded. A chunk that the store
 refuses, or does not answer, goes back to its lane, and the lane recovers; the others go on.
@@ -24,13 +26,14 @@ from contracts.ports import CountCall, Counted, FeatureStore, FloatMatrix, Refus
 from features.answers import UNSEEN_ANSWER
 from features.entities import EntityHasher
 from features.vector import feature_matrix
-from streams.feature_rows import Rows
-from streams.judge import Judge
+from streams.feature_rows import Rows, ShadowRows
+from streams.judge import Judges
 from streams.lane import Chunk
 from streams.lanes import Lanes
 from streams.metrics import Metrics
 from streams.outputs import Outputs, decisions_of
 from streams.records import decode_clicks
+from streams.shadow import ShadowScoring
 
 CHUNK_RECORDS = 256
 TAKE_RECORDS = 1_024
@@ -54,7 +57,8 @@ class Scoring:
         store: FeatureStore,
         hasher: EntityHasher,
         outputs: Outputs,
-        judge: Callable[[], Judge],
+        judges: Callable[[], Judges],
+        shadow: ShadowScoring,
         metrics: Metrics,
         *,
         decide_while_cold: bool = False,
@@ -63,7 +67,8 @@ class Scoring:
         self._store = store
         self._hasher = hasher
         self._outputs = outputs
-        self._judge = judge
+        self._judges = judges
+        self._shadow = shadow
         self._metrics = metrics
         self._decide_while_cold = decide_while_cold
         self._arrived = asyncio.Event()
@@ -155,7 +160,8 @@ class Scoring:
             features = feature_matrix(b"".join(chunk.answers for chunk in chunks), clicks)
         else:
             timestamps_ms, features = [], np.empty((0, len(FEATURE_IDS)), np.float32)
-        judge = self._judge()
+        judges = self._judges()
+        judge = judges.active
         started_s = time.monotonic()
         judged = judge.judge(clicks, timestamps_ms, features) if clicks else None
         self._metrics.model.observe(time.monotonic() - started_s)
@@ -165,22 +171,23 @@ class Scoring:
         for chunk in chunks:
             part = slice(start, start + len(chunk.decoded.clicks))
             decisions = decisions_of(chunk, judged, part, judge.version, decided_at_ms) if judged else []
-            chunk.lane.decided_by(judge.version, chunk.first_offset)
+            chunk.lane.decided_by(judge.version, chunk)
             self._outputs.write_decisions(chunk, decisions)
             self._metrics.decided(chunk, decisions, time.monotonic(), decided_at_ms)
-            parts.append((chunk, decisions, features[part]))
+            parts.append((chunk, decisions, part))
             start = part.stop
-        for chunk, decisions, part_features in parts:
-            self._log(chunk, decisions, part_features)
+        beside = self._shadow.score(judges, judged, clicks, timestamps_ms, features) if judges.shadow else None
+        for chunk, decisions, part in parts:
+            self._log(chunk, decisions, features[part], beside and beside.part(part))
         for lane in {chunk.lane for chunk in answered}:
             self._lanes.finish(lane)
         self._lanes.decided(answered)
 
-    def _log(self, chunk: Chunk, decisions: list[Decision], features: FloatMatrix) -> None:
+    def _log(self, chunk: Chunk, decisions: list[Decision], features: FloatMatrix, shadow: ShadowRows | None) -> None:
         self._outputs.park(chunk)
         if decisions:
             hashes = [self._hasher.account(click) for click in chunk.decoded.clicks]
-            self._outputs.write_rows(chunk, Rows(decisions, features, hashes, chunk.decoded.flags))
+            self._outputs.write_rows(chunk, Rows(decisions, features, hashes, chunk.decoded.flags, shadow))
 
 
 def _answers_of(chunk: Chunk, fetched: bytes, size: int) -> bytes:

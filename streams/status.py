@@ -64,19 +64,24 @@ class Status:
             metrics.partition_state.labels(partition, lane.state.value).set(1)
 
     def publish(self, delivery: Delivery, topic: str, now_s: float, now_ms: int, *, stopped: bool = False) -> None:
-        """Write the worker's record."""
+        """Write the worker's record. A shadow that cannot be scored is told, and leaves the worker ready."""
         problems = self.problems(now_s)
+        judges, shadow_problem = self._releases.judges, self._releases.shadow_problem
         status = WorkerStatus(
             worker_id=self._worker_id,
             at_ms=now_ms,
             ready=not problems and not stopped,
-            release=self._releases.judge.version,
+            release=judges.active.version,
             partitions=tuple(
-                PartitionStatus(p, lane.finished_offset + 1, lane.release_from_offset, self._lag().get(p))
+                PartitionStatus(
+                    p, lane.finished_offset + 1, lane.release_from(judges.active.version), self._lag().get(p)
+                )
                 for p, lane in sorted(self._lanes.active.items())
             ),
-            problems=tuple(problems),
+            problems=(*problems, *([shadow_problem] if shadow_problem else [])),
             stopped=stopped,
+            event_offset=self._releases.acted_upon,
+            shadow=judges.shadow.version if judges.shadow else None,
         )
         delivery.produce(topic, 0, msgspec.json.encode(status), self._worker_id)
 

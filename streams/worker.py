@@ -35,6 +35,7 @@ from streams.poll_thread import SESSION_S, PollThread
 from streams.recovery import Recovery
 from streams.releases import Releases
 from streams.scoring import Scoring
+from streams.shadow import ShadowScoring
 from streams.start_points import StartPoints
 from streams.status import Status
 from streams.transport import BatchConsumer, BatchTransport
@@ -92,7 +93,8 @@ class Worker:
             store,
             hasher,
             self._outputs,
-            lambda: releases.judge,
+            lambda: releases.judges,
+            ShadowScoring(metrics, releases.shadow_failed),
             metrics,
             decide_while_cold=options.decide_while_cold,
         )
@@ -105,7 +107,7 @@ class Worker:
     async def run(self, started: Callable[[int], None] = lambda port: None) -> None:
         """Decide clicks until `stop()`; then drain, commit and leave the group. Raises what ended it otherwise."""
         port = await self._health.start(self._options.http_host, self._options.http_port)
-        self._releases.swapped = self._publish_status
+        self._releases.acted = self._publish_status
         tasks = [
             self._supervised(work)
             for work in (

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from contracts.errors import Misconfigured
 from traffic.attacks import Attack, check_attacks
 from traffic.columns import Window
+from traffic.sales import Sale, check_sales
 
 PURCHASE_DELAY_S = 600.0
 HISTORY_DAYS = 30.0
@@ -17,8 +18,8 @@ HISTORY_DAYS = 30.0
 class Scenario(Struct, frozen=True):
     """Everything that a simulation depends on: equal scenarios make equal traffic.
 
-    `clicks_per_s` is the mean over the whole duration without attacks, and `robot_share` of those clicks are robots'.
-    People buy `purchase_delay_s` (median) after a click, and have bought for `history_days` before the first one.
+    `clicks_per_s` is the mean over the whole duration without attacks and sales, and `robot_share` of those clicks are
+    robots'. People buy `purchase_delay_s` (median) after a click, and have bought for `history_days` before the first.
     `shape`, if any, replaces the rhythm of people's day: relative loads, each for an equal part of the duration.
     """
 
@@ -31,6 +32,7 @@ class Scenario(Struct, frozen=True):
     history_days: float = HISTORY_DAYS
     attacks: Sequence[Attack] = ()
     shape: Sequence[float] = ()
+    sales: Sequence[Sale] = ()
 
     @property
     def period(self) -> Window:
@@ -39,7 +41,7 @@ class Scenario(Struct, frozen=True):
 
     @property
     def clicks_per_ms(self) -> float:
-        """Mean rate, attacks left out."""
+        """Mean rate, attacks and sales left out."""
         return self.clicks_per_s / 1000
 
     @property
@@ -49,14 +51,17 @@ class Scenario(Struct, frozen=True):
 
     @property
     def expected_clicks(self) -> int:
-        """Mean number of clicks, attacks included."""
+        """Mean number of clicks, attacks and sales included."""
         attacks = sum(attack.clicks_per_s * attack.window.duration_ms for attack in self.attacks)
-        return round((self.clicks_per_s * self.duration_ms + attacks) / 1000)
+        buyers = sum((sale.factor - 1) * sale.window.duration_ms for sale in self.sales)
+        sales = self.clicks_per_s * (1 - self.robot_share) * buyers
+        return round((self.clicks_per_s * self.duration_ms + attacks + sales) / 1000)
 
     def starting_at(self, start_ms: int) -> "Scenario":
-        """The same, attacks included, at another time."""
-        attacks = [attack.later(start_ms - self.start_ms) for attack in self.attacks]
-        return replace(self, start_ms=start_ms, attacks=attacks)
+        """The same, attacks and sales included, at another time."""
+        by_ms = start_ms - self.start_ms
+        attacks = [attack.later(by_ms) for attack in self.attacks]
+        return replace(self, start_ms=start_ms, attacks=attacks, sales=[sale.later(by_ms) for sale in self.sales])
 
     def check(self) -> None:
         """Raise Misconfigured if this makes no traffic."""
@@ -73,3 +78,4 @@ class Scenario(Struct, frozen=True):
         if self.shape and not (all(isfinite(load) and load >= 0 for load in self.shape) and any(self.shape)):
             raise Misconfigured("A load shape must be numbers of 0 and above, and not all of them 0.")
         check_attacks(self.attacks, self.period)
+        check_sales(self.sales, self.period)

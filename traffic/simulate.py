@@ -10,6 +10,7 @@ from traffic.attacks import Attack
 from traffic.blocks import Block, blocks
 from traffic.events import to_clicks, to_purchases
 from traffic.robots import HUMAN, KINDS
+from traffic.sales import Sale
 from traffic.scenario import HISTORY_DAYS, PURCHASE_DELAY_S, Scenario
 
 
@@ -39,6 +40,7 @@ def simulate(
     history_days: float = HISTORY_DAYS,
     attacks: Sequence[Attack] = (),
     shape: Sequence[float] = (),
+    sales: Sequence[Sale] = (),
 ) -> Iterator[Simulated]:
     """Clicks from `start_ms` on, and purchases, in time order. See `Scenario` for the arguments.
 
@@ -46,7 +48,18 @@ def simulate(
     4 % of people's clicks lead to one. Raises Misconfigured for arguments that make no traffic.
     """
     return events(
-        Scenario(seed, start_ms, duration_ms, clicks_per_s, robot_share, purchase_delay_s, history_days, attacks, shape)
+        Scenario(
+            seed,
+            start_ms,
+            duration_ms,
+            clicks_per_s,
+            robot_share,
+            purchase_delay_s,
+            history_days,
+            attacks,
+            shape,
+            sales,
+        )
     )
 
 

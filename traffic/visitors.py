@@ -11,12 +11,13 @@ from traffic.columns import Clicks, Window
 from traffic.load import Load, by_counts, by_rhythm, steady
 from traffic.people import Arrivals, Town
 from traffic.robots import KINDS, ROBOTS, Gang, RobotKind
+from traffic.sales import Sale
 from traffic.scenario import Scenario
 from traffic.world import CAMPAIGN_SHARES, pick
 
 ClicksOf = Callable[[np.random.Generator, Arrivals, Window], Clicks]
 _DAY_MS = 86_400_000
-_PEOPLE, _ATTACKS = 0, 100
+_PEOPLE, _ATTACKS, _SALES = 0, 100, 1_000_000
 _TARGET = 2
 
 
@@ -63,18 +64,27 @@ def town_of(scenario: Scenario) -> Town:
 
 def people_of(scenario: Scenario) -> Visitors:
     """The people of the scenario's town."""
+    return _people(scenario, [scenario.seed, _PEOPLE], scenario.period, 1.0)
+
+
+def _people(scenario: Scenario, seeds: list[int], window: Window, times: float) -> Visitors:
+    """People of the town, so many times as often as usual."""
     load = _rhythmic(scenario, people.rhythm, people.LONGEST_VISIT_MS)
     clicks_of = partial(people.clicks_of_visits, town=town_of(scenario))
-    visits_per_ms = scenario.clicks_per_ms * (1 - scenario.robot_share) / people.CLICKS_PER_VISIT
-    seeds = [scenario.seed, _PEOPLE]
-    return Visitors(seeds, scenario.period, load, visits_per_ms, people.LONGEST_VISIT_MS, clicks_of)
+    visits_per_ms = times * scenario.clicks_per_ms * (1 - scenario.robot_share) / people.CLICKS_PER_VISIT
+    return Visitors(seeds, window, load, visits_per_ms, people.LONGEST_VISIT_MS, clicks_of)
+
+
+def _sale(scenario: Scenario, sale: Sale, number: int) -> Visitors:
+    return _people(scenario, [scenario.seed, _SALES + number], sale.window, sale.factor - 1)
 
 
 def all_of(scenario: Scenario) -> list[Visitors]:
-    """People, robots in the background, attacks."""
+    """People, robots in the background, attacks, sales."""
     background = [_background(scenario, kind) for kind in range(1, len(KINDS))]
     attacks = [_attack(scenario, attack, number) for number, attack in enumerate(scenario.attacks)]
-    return [people_of(scenario), *background, *attacks]
+    sales = [_sale(scenario, sale, number) for number, sale in enumerate(scenario.sales)]
+    return [people_of(scenario), *background, *attacks, *sales]
 
 
 def _background(scenario: Scenario, kind: int) -> Visitors:

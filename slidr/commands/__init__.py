@@ -16,8 +16,11 @@ from slidr.commands import (
     demo,
     doctor,
     import_,
+    publish,
+    releases,
     replay,
     retrain,
+    sentinel,
     servers,
     simulate,
     topics,
@@ -39,7 +42,12 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(calibrate.evaluate)
+app.command("promote")(releases.promote)
+app.command("publish")(publish.publish)
 app.command("retrain")(retrain.retrain)
+app.command("rollback")(releases.rollback)
+app.command("sentinel")(sentinel.sentinel)
+app.command("shadow")(releases.shadow)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("worker")(worker.worker)
@@ -47,6 +55,7 @@ app.add_typer(archive.app, name="archive")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(import_.app, name="import")
+app.add_typer(releases.app, name="releases")
 app.add_typer(replay.app, name="replay")
 app.add_typer(servers.app, name="servers")
 app.add_typer(topics.app, name="topics")

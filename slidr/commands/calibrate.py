@@ -125,7 +125,7 @@ def goals_of(
 ) -> "Goals":
     """What the options ask for. Raises Misconfigured for a floor that is none."""
     from calibrate.goals import Goals
-    from slidr.calibrating import PARENTS
+    from slidr.parents import PARENTS
 
     every, single = _floors(coverage_floor or [])
     return Goals(
@@ -186,11 +186,13 @@ def _print_calibrated(found: "Calibrated", out: Path) -> None:
 
 
 def _print_evaluation(found: "Evaluation") -> None:
-    typer.echo(f"{'':<18}{'clicks':>10}{'IVR':>9}{'bought':>9}{'FPR':>9}{'coverage':>10}")
+    typer.echo(f"{'slice':<18}{'clicks':>10}{'IVR':>9}{'bought':>9}{'FPR':>9}{'coverage':>10}")
     for name, metrics in [("all", found.overall), *found.slices.items()]:
         typer.echo(_line(name, metrics))
+    if found.recall:
+        typer.echo(f"\n{'who clicked':<18}{'clicks':>10}{'invalid':>9}")
     for kind, share in found.recall.items():
-        typer.echo(f"{kind:<18}{share.of:>10,}{share.value:>9.2%}")
+        typer.echo(f"{'people' if kind == 'human' else kind:<18}{share.of:>10,}{share.value:>9.2%}")
 
 
 def _line(name: str, metrics: "Metrics") -> str:

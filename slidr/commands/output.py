@@ -17,10 +17,14 @@ def print_json(value: Any) -> None:
 
 
 def progress_bars(width: int = 0, per_s: float = 10) -> "Progress":
-    """Bars on stderr, each with its count and when it will end; drawn `per_s` times a second, names `width` wide."""
+    """Bars on stderr, each with its count and when it will end; drawn `per_s` times a second, names `width` wide.
+
+    Where stderr is no terminal nothing is drawn, as a bar that has stopped tells nobody anything.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     name = TextColumn(f"{{task.description:<{width}}}")
     columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), refresh_per_second=per_s)
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, refresh_per_second=per_s, disable=not console.is_terminal)

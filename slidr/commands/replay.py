@@ -64,6 +64,7 @@ def plan(
     from contracts.replay import Selection
     from replay.planning import Wish, make_plan
     from replay.plans import Plans
+    from slidr.replaying import releases_of
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
@@ -77,7 +78,7 @@ def plan(
         made = make_plan(
             kafka_config(settings, "consumer"),
             settings.topic_prefix,
-            settings.models_uri,
+            releases_of(settings),
             wish,
             _new_id(now_ms),
             now_ms,
@@ -109,7 +110,7 @@ def run(
     from replay.begin import begin, job_of
     from replay.log import ReplayLog
     from replay.plans import Plans
-    from slidr.replaying import run_here, user
+    from slidr.replaying import releases_of, run_here, user
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
@@ -123,7 +124,7 @@ def run(
     now_ms = _now_ms()
     with ReplayLog(kafka, settings.topic_prefix) as log:
         replay = begin(
-            kafka, settings.topic_prefix, settings.models_uri, log, replay_id, job, now_ms, user(),
+            kafka, settings.topic_prefix, releases_of(settings), log, replay_id, job, now_ms, user(),
             clicks_per_s=clicks_per_s, again=again,
         )  # fmt: skip
         with progress_bars() as progress:
@@ -223,14 +224,12 @@ def report(replay_id: ReplayIdOf, as_json: AsJson = False) -> None:
 
     Example: slidr replay report r20240602-031500-7f3a
     """
-    from replay.begin import check_release
     from replay.plans import Plans
     from slidr.replay_report import make_report, report_tables
     from slidr.settings_source import load_settings
 
     settings = load_settings(need=["kafka_bootstrap_servers"])
     made = Plans(settings.replays_uri).read(replay_id)
-    check_release(settings.models_uri, made.job)
     with progress_bars() as progress:
         task = progress.add_task("Comparing", total=sum(span.offsets for span in made.job.spans.values()))
         found = make_report(settings, made, _now_ms(), lambda clicks: progress.advance(task, clicks))

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,12 @@ from slidr.commands.train import (
     read_rules,
     told,
 )
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from slidr.retrain.outcome import Candidate
+    from slidr.retrain.plan import Plan
 
 Folder = Annotated[
     Path, typer.Argument(help="The folder of the candidate; one that was begun is gone on with.", show_default=False)
@@ -72,7 +78,6 @@ def retrain(
 
     Example: slidr retrain candidate --rows history/feature-log --purchases history/purchases --maturity-h 2
     """
-    from slidr.scoring import read_model
     from slidr.settings_source import load_settings
     from slidr.times import parse_time
 
@@ -83,17 +88,14 @@ def retrain(
     archive_uri = load_settings().archive_uri
     rule_set = read_rules(rules)
     goals = goals_of(fpr_budget, slice_fpr_cap, coverage_floor, busy_over, confidence, horizon_days)
-    model = None if onnx is None else read_model(onnx)
+    model = None if onnx is None else _read(onnx)
     now_ms = time.time_ns() // 1_000_000
     from_ms, as_of_ms = (parse_time(text, now_ms) if text else None for text in (from_, as_of))
     with progress_bars(width=20) as progress:
-        loading = progress.add_task("Loading torch", total=None)
-        from model.train import Schedule
-        from slidr.retrain.candidate import make
+        from model.schedule import Schedule
         from slidr.retrain.inputs import archived, named
+        from slidr.retrain.outcome import finished
         from slidr.retrain.plan import Asked, History, alone, pinned, sha256
-
-        progress.remove_task(loading)
 
         def find() -> History:
             found = archived(archive_uri, from_ms) if rows is None else named(rows, str(purchases), truth)
@@ -114,9 +116,23 @@ def retrain(
         )
         with alone(folder):
             plan = pinned(folder, asked, find)
-            candidate = make(folder, plan, rule_set.to_json(), model, plan.as_of_ms, bars(progress))
+            candidate = finished(folder) or _made(folder, plan, rule_set.to_json(), model, progress)
     if as_json:
         print_json(told(candidate))
         return
     typer.echo(f"Candidate {candidate.version} is in {folder}. Read {folder}/calibration/report.html.")
     print_candidate(candidate)
+
+
+def _read(onnx: Path) -> bytes:
+    from slidr.scoring import read_model
+
+    return read_model(onnx)
+
+
+def _made(folder: Path, plan: "Plan", rules_json: bytes, model: bytes | None, progress: "Progress") -> "Candidate":
+    loading = progress.add_task("Loading torch", total=None)
+    from slidr.retrain.candidate import make
+
+    progress.remove_task(loading)
+    return make(folder, plan, rules_json, model, plan.as_of_ms, bars(progress))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # A Monday: into files the same command gives the same bytes on any day.
 DEFAULT_START = "2024-01-01"
 
-ClicksPerS = Annotated[float, typer.Option(min=0.001, help="Mean rate of clicks, attacks left out.")]
+ClicksPerS = Annotated[float, typer.Option(min=0.001, help="Mean rate of clicks, attacks and sales left out.")]
 DurationS = Annotated[float, typer.Option(min=0.001, help="For how long, in seconds; a week is 604800.")]
 Seed = Annotated[int, typer.Option(min=0, help="Another seed, other traffic.")]
 RobotShare = Annotated[float, typer.Option(min=0, max=1, help="Share of the clicks that robots make.")]
@@ -32,6 +32,13 @@ Attacks = Annotated[
     typer.Option(
         "--attack",
         help="Robots on top: kind@start+duration:clicks_per_s, such as burst@10m+5m:50. May be given again and again.",
+    ),
+]
+Sales = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sale",
+        help="People click more often: start+duration:factor, such as 5d+1d:2. May be given again and again.",
     ),
 ]
 ShapeFile = Annotated[
@@ -74,6 +81,7 @@ def simulate(
     history_days: HistoryDays = 30,
     attack: Attacks = None,
     shape: ShapeFile = None,
+    sale: Sales = None,
     truth: TruthFile = None,
     parquet: ParquetFolder = None,
     features: FeaturesFolder = None,
@@ -94,6 +102,7 @@ def simulate(
     Example: slidr simulate --clicks-per-s 1.7 --duration-s 604800 --features history
     """
     from traffic.attacks import parse_attack
+    from traffic.sales import parse_sale
     from traffic.scenario import Scenario
     from traffic.shape import load_shape
 
@@ -108,6 +117,7 @@ def simulate(
         history_days=history_days,
         attacks=[parse_attack(text, start_ms) for text in attack or ()],
         shape=load_shape(shape) if shape else (),
+        sales=[parse_sale(text, start_ms) for text in sale or ()],
     )
     scenario.check()
     if parquet:

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from calibrate.result import Calibrated, Share
     from rules.ruleset import RuleSet
-    from slidr.retrain.candidate import Candidate
-    from slidr.retrain.contenders import Seen
+    from slidr.retrain.outcome import Candidate, Seen
     from slidr.retrain.watcher import Watcher
 
 Days = Annotated[int, typer.Option(min=1, max=60, help="Days of history, up to last midnight UTC.")]
@@ -54,14 +53,16 @@ def train(
 
     Example: slidr train --days 14 --clicks 300000 --fpr-budget 0.03
     """
+    from model.signature import read_signing_key
     from slidr.settings_source import load_settings
 
-    models_uri = load_settings().models_uri
+    settings = load_settings()
+    models_uri, key = settings.models_uri, read_signing_key(settings.signing_key_file)
     rule_set = read_rules(rules)
     now_ms = time.time_ns() // 1_000_000
     with progress_bars(width=14) as progress:
         loading = progress.add_task("Loading torch", total=None)
-        from model.train import Schedule
+        from model.schedule import Schedule
         from slidr.history import DAY_MS, history_scenario
         from slidr.retrain.simulation import train_on_simulation
 
@@ -78,6 +79,7 @@ def train(
             lambda done: progress.update(counting, completed=done),
             bars(progress),
             baselines,
+            key,
         )
     if as_json:
         print_json(told(candidate) | {"models_uri": models_uri})
@@ -88,15 +90,20 @@ def train(
 
 
 def bars(progress: "Progress") -> "Watcher":
-    """Bars of what comes after the history. One of training ends early when later clicks gain nothing."""
+    """Bars of what comes after the history, or a line a step where there is no terminal.
+
+    One of training ends early when later clicks gain nothing.
+    """
     from slidr.retrain.watcher import Watcher
 
     class Bars(Watcher):
         def __init__(self) -> None:
-            self._bar = progress.add_task("Labels", total=None)
+            self._bar = progress.add_task("", total=None, visible=False)
 
         def step(self, what: str) -> None:
             progress.update(self._bar, visible=False)
+            if not progress.console.is_terminal:
+                progress.console.print(f"{time.strftime('%H:%M:%S')}  {what}", highlight=False)
             self._bar = progress.add_task(what.capitalize(), total=None)
 
         def labelled(self, done: int, days: int) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from model.train import Schedule
+from model.schedule import Schedule
 from rules.ruleset import RuleSet
 from slidr.demo.schedule import HISTORY_ROBOT_SHARE, LIVE_FROM_MS, clicks_per_day
 from slidr.history import DAY_MS, history_scenario

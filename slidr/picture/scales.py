@@ -32,6 +32,20 @@ def from_zero(highest: float, start: float, end: float, most_ticks: int = 4) -> 
     return Scale(0.0, count * step, start, end, [i * step for i in range(count + 1)])
 
 
+def between(lowest: float, highest: float, start: float, end: float, most_ticks: int = 4) -> Scale:
+    """From a round number not above `lowest` to one not below `highest`."""
+    step = round_step((highest - lowest) / most_ticks or abs(highest) or 1.0)
+    first, last = floor(lowest / step + 1e-9), ceil(highest / step - 1e-9)
+    last = max(last, first + 1)
+    return Scale(first * step, last * step, start, end, [i * step for i in range(first, last + 1)])
+
+
+def whole_numbers(first: int, last: int, start: float, end: float, most_ticks: int = 8) -> Scale:
+    """From `first` to `last`, with ticks at whole numbers, `first` among them."""
+    step = max(1, int(round_step((last - first) / most_ticks or 1)))
+    return Scale(first, max(last, first + 1), start, end, range(first, last + 1, step))
+
+
 def round_step(least: float) -> float:
     """The smallest of 1, 2, 5, 10, 20, ... (and their parts) that is not below `least`."""
     power = 10.0 ** floor(log10(least))
@@ -48,4 +62,4 @@ def decades(values: Sequence[float], start: float, end: float) -> Scale:
 
 def label(value: float) -> str:
     """A tick as people write it: 2,000 and 0.1."""
-    return f"{value:,.0f}" if value >= 1 or value == 0 else f"{value:g}"
+    return f"{value:,.0f}" if value >= 100 or value == round(value) else f"{value:g}"

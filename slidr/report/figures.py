@@ -10,7 +10,7 @@ from calibrate.curves import Curve
 from calibrate.result import SliceChoice
 from slidr.picture.charts import Box, Column, Point, band, columns, drawing, frame, line, x_unit
 from slidr.picture.markup import node
-from slidr.picture.scales import from_zero
+from slidr.picture.scales import between, from_zero, whole_numbers
 from slidr.report.material import BINS, Histogram, Vector
 
 _WIDTH, _HEIGHT = 490, 210
@@ -73,6 +73,22 @@ def _bars(shares: Vector, what: str) -> list[Column]:
         Column(low, high, (100 * value,), f"{what}: {value:.1%} score {low:g} to {high:g}")
         for (low, high), value in zip(edges, shares.tolist(), strict=True)
     ]
+
+
+def learning(losses: Sequence[tuple[float, float]]) -> Element:
+    """Loss of training and of validation over epochs; the network of the lowest validation loss is the one kept."""
+    epochs = range(1, len(losses) + 1)
+    values = [value for both in losses for value in both]
+    x = whole_numbers(1, len(losses), _BOX.left, _BOX.left + _BOX.width)
+    y = between(min(values), max(values), _BOX.bottom, _BOX.top)
+    training, validation = ([(float(at), both[i]) for at, both in zip(epochs, losses, strict=True)] for i in (0, 1))
+    at, lowest = min(validation, key=lambda point: point[1])
+    says = node("title", f"kept: epoch {at:.0f}, validation loss {lowest:.4f}")
+    return drawing(
+        _WIDTH, _HEIGHT, "Loss over epochs", frame(_BOX, x, y, "loss, nats"), line(training, x, y, "fit"),
+        line(validation, x, y, "curve"), node("circle", says, cx=x(at), cy=y(lowest), r=5, class_="chosen"),
+        x_unit(_BOX, "epoch"),
+    )  # fmt: skip
 
 
 def hours(name: str, values: Sequence[float], unit: str) -> Element:

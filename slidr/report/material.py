@@ -11,6 +11,7 @@ from calibrate.preparation import curves
 from calibrate.result import Achieved, Calibrated
 from contracts.scored import Scored
 from model.evaluate import Evaluation, evaluate
+from model.manifest import Training
 
 BINS: Final = 40
 
@@ -31,15 +32,30 @@ class Model(NamedTuple):
     robot_auc: float | None
 
 
+class Made(NamedTuple):
+    """The release that the model is for, and how the model came about.
+
+    `training`: all clicks that it came of; those from `validation_ms` on only told when to stop. `losses`: weighted
+    cross-entropy of training and validation after each epoch, in nats. `weights`: (168,), mean weight of a click by
+    hour of the week. Both are empty for a model that was trained elsewhere.
+    """
+
+    version: str
+    training: Training
+    validation_ms: int
+    losses: Sequence[tuple[float, float]]
+    weights: Sequence[float]
+
+
 class Material(NamedTuple):
-    """`evaluation` is of the held-out clicks if there are some. `weights`: (168,), of the hours of the week;
+    """`evaluation` is of the held-out clicks if there are some. `made`: None where thresholds alone were set;
     `models`: this one and simpler ones, each calibrated by itself, on the held-out clicks."""
 
     calibrated: Calibrated
     evaluation: Evaluation
     curves: dict[str, Curve]
     histograms: dict[str, Histogram]
-    weights: Sequence[float] = ()
+    made: Made | None = None
     models: Mapping[str, Model] = {}
 
 
@@ -47,7 +63,7 @@ def material(
     calibrated: Calibrated,
     scored: Scored,
     held_out: Scored | None = None,
-    weights: Sequence[float] = (),
+    made: Made | None = None,
     models: Mapping[str, Model] | None = None,
 ) -> Material:
     """Of the clicks that set the thresholds, and of those that tested them."""
@@ -57,7 +73,7 @@ def material(
         evaluation=evaluate(tested, calibrated.thresholds, calibrated.goals.busy_over),
         curves=curves(scored, calibrated.goals),
         histograms={name: histogram(scored.rows(scored.slice_index == i)) for i, name in enumerate(scored.slices)},
-        weights=weights,
+        made=made,
         models=models or {},
     )
 

@@ -8,7 +8,7 @@ from calibrate.result import Calibrated
 from slidr.picture.markup import Child, node, page
 from slidr.picture.style import CSS
 from slidr.report import figures, tables
-from slidr.report.material import Material
+from slidr.report.material import Made, Material
 from slidr.report.tables import percent
 from slidr.times import show_time
 
@@ -30,13 +30,16 @@ _MODELS: Final = (
 
 def report_html(material: Material) -> str:
     """HTML that is also well-formed XML and needs nothing from anywhere else."""
-    return page("SLIDR: calibration", CSS + _STYLE, _body(material))
+    what = f"candidate {material.made.version}" if material.made else "calibration"
+    return page(f"SLIDR: {what}", CSS + _STYLE, _body(material))
 
 
 def _body(material: Material) -> Iterable[Child]:
     calibrated = material.calibrated
     yield node("h1", _headline(calibrated))
     yield node("p", _setting(calibrated), class_="soft")
+    if material.made:
+        yield node("dl", *(node(*each) for each in _facts(material.made)))
     yield node("ul", *(node("li", node("strong", value), text) for value, text in _tiles(calibrated)), class_="tiles")
     yield node("h2", "Thresholds by slice")
     yield node("p", _explained(calibrated), class_="soft")
@@ -79,8 +82,26 @@ def _setting(calibrated: Calibrated) -> str:
     )
 
 
+def _facts(made: Made) -> Iterable[tuple[str, str]]:
+    """Terms and what is said of them."""
+    learned, seed = made.training, made.training.seed
+    yield "dt", "Candidate"
+    yield "dd", made.version
+    yield "dt", "Learned from"
+    if not made.losses:
+        yield "dd", "elsewhere: the model was trained by other means, and is only calibrated and measured here"
+        return
+    yield "dd", f"{_span(learned.from_ms, learned.to_ms)}: {learned.clicks:,} labelled clicks, seed {seed}"
+    yield "dt", "Stopped by"
+    yield "dd", f"those from {_moment(made.validation_ms)} UTC on, which taught it nothing else"
+
+
+def _moment(at_ms: int) -> str:
+    return show_time(at_ms)[:16].replace("T", " ")
+
+
 def _span(from_ms: int, to_ms: int) -> str:
-    return f"{show_time(from_ms)[:16].replace('T', ' ')} to {show_time(to_ms)[:16].replace('T', ' ')} UTC"
+    return f"{_moment(from_ms)} to {_moment(to_ms)} UTC"
 
 
 def _tiles(calibrated: Calibrated) -> Iterable[tuple[str, str]]:
@@ -109,10 +130,11 @@ def _explained(calibrated: Calibrated) -> str:
 
 def _slices(material: Material) -> Iterable[Element]:
     choices = material.calibrated.slices
+    floors = [_key("floor", "floor of robotic coverage")] if tables.has_floors(material.calibrated) else []
     yield node("h2", "IVR over FPR")
     yield node(
         "p", "Shaded: beyond the cap of a slice. ", _key("line curve", "every threshold"), _key("line fit", "fit"),
-        _key("chosen", "chosen"), _key("floor", "floor of robotic coverage"), class_="soft",
+        _key("chosen", "chosen"), *floors, class_="soft",
     )  # fmt: skip
     yield _small((name, figures.ivr_fpr(name, material.curves[name], choice)) for name, choice in choices.items())
     yield node("h2", "Scores")
@@ -136,9 +158,21 @@ def _hours(material: Material) -> Iterable[Element]:
         ("FPR by hour of the week", "%", [100 * metrics.fpr.value for metrics in hours]),
     ):
         yield node("figure", node("h2", title), figures.hours(title, values, unit))
-    if material.weights:
+    if material.made and material.made.weights:
         title = "Weight of a click in training, by hour of the week"
-        yield node("figure", node("h2", title), figures.hours(title, list(material.weights), ""))
+        yield node("figure", node("h2", title), figures.hours(title, material.made.weights, ""))
+    if material.made and material.made.losses:
+        yield from _learning(material.made)
+
+
+def _learning(made: Made) -> Iterable[Element]:
+    yield node("h2", "Learning")
+    yield node(
+        "p", "Weighted cross-entropy after each epoch. Where validation stops falling, what more is learned holds for "
+        "the training clicks alone. ", _key("line fit", "training"), _key("line curve", "validation"),
+        _key("chosen", "kept"), class_="soft",
+    )  # fmt: skip
+    yield node("div", node("figure", figures.learning(made.losses)), class_="small")
 
 
 def _key(class_: str, text: str) -> Element:

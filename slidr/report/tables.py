@@ -24,20 +24,27 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Child]], words: int = 1
 def calibration(calibrated: Calibrated) -> Element:
     """Thresholds by slice: what was foreseen, and what later clicks saw, or, without them, these very ones."""
     titles = ("slice", "bought", "threshold", "FPR foreseen", "FPR seen", "its upper bound", "IVR seen",
-              "robotic coverage seen", "floor")  # fmt: skip
+              "robotic coverage seen")  # fmt: skip
     held_out = calibrated.held_out
+    floors = has_floors(calibrated)
 
     def row(name: str) -> list[Child]:
         choice = calibrated.slices[name]
         seen = choice.counted if held_out is None else held_out.slices[name]
         foreseen = percent(choice.predicted_fpr) + ("*" if choice.thin else "")
-        floor = percent(choice.coverage_floor) if choice.coverage_floor else "-"
+        floor = [percent(choice.coverage_floor) if choice.coverage_floor else "-"] if floors else []
         shown = f"{choice.threshold:.6f}" if choice.threshold <= 1 else "never"
-        return [name, f"{choice.counted.fpr.of:,}", shown, foreseen, *_seen(seen), floor]
+        return [name, f"{choice.counted.fpr.of:,}", shown, foreseen, *_seen(seen), *floor]
 
     total = calibrated.overall if held_out is None else held_out.overall
     last: list[Child] = [node("b", "all"), f"{calibrated.overall.fpr.of:,}", "", percent(calibrated.overall.fpr.value)]
-    return table(titles, [*map(row, calibrated.slices), [*last, *_seen(total), ""]])
+    rows = [*map(row, calibrated.slices), [*last, *_seen(total), *([""] if floors else [])]]
+    return table([*titles, *(["floor"] if floors else [])], rows)
+
+
+def has_floors(calibrated: Calibrated) -> bool:
+    """Whether any slice was asked for robotic coverage."""
+    return any(choice.coverage_floor > 0 for choice in calibrated.slices.values())
 
 
 def _seen(achieved: Achieved) -> list[Child]:

@@ -8,6 +8,7 @@
         baselines/      how what it has to beat does on the same clicks              `contenders`
         calibration/    thresholds, and the report for people                        `steps.calibrate_scored`
         release/        what a worker can load                                       `candidate`
+        candidate.json  what came of it all                                          `outcome`
 
 Each is written whole or not at all, and is a function of those before it: who was killed goes on where it stopped, and
 the same plan gives the same bytes. Knows: all of the offline rooms. Must not know: Kafka, Redis, the clock.

@@ -5,47 +5,23 @@ from math import nan
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+import msgspec
 
 from calibrate.result import Calibrated
 from contracts.scored import Scored
+from contracts.verdicts import SliceBands
+from model.bands import bands
 from model.manifest import CALIBRATION, MODEL, Training
 from model.release import Draft, write_release
 from slidr.calibrating import calibrate_and_test, write_result
-from slidr.report.material import Material, Model, material
+from slidr.report.material import Made, Material, Model, material
 from slidr.retrain import contenders, steps
-from slidr.retrain.contenders import Seen
+from slidr.retrain.layout import RELEASE
+from slidr.retrain.outcome import Candidate, keep
 from slidr.retrain.plan import Plan, sha256
 from slidr.retrain.watcher import Watcher
 
-RELEASE: Final = "release"
 _CALIBRATED: Final = "calibration"
-
-
-class Candidate(Struct, frozen=True):
-    """What came of a plan; `report` is the page for people. `seen` and `baselines` are of clicks that set nothing."""
-
-    folder: str
-    version: str
-    clicks: int
-    epochs: int
-    calibrated: Calibrated
-    seen: Seen
-    baselines: dict[str, Seen]
-
-    def metrics(self) -> dict[str, float]:
-        """The numbers that a release's manifest keeps."""
-        achieved, auc = self.seen.achieved, self.seen.robot_auc
-        return {
-            "ivr": achieved.ivr.value or 0.0,
-            "fpr": achieved.fpr.value or 0.0,
-            "fpr_low": achieved.fpr.low,
-            "fpr_high": achieved.fpr.high,
-            **({} if achieved.coverage.value is None else {"coverage": achieved.coverage.value}),
-            **({} if auc is None else {"robot_auc": auc}),
-            **{f"invalid_{kind}": share.value or 0.0 for kind, share in self.seen.invalid_by_kind.items()},
-            "fpr_budget": self.calibrated.goals.fpr_budget,
-        }
 
 
 def make(
@@ -65,7 +41,7 @@ def make(
     assert calibrated.held_out is not None
     candidate = Candidate(
         folder=str(folder),
-        version=_version((folder / "network" / MODEL).read_bytes(), created_at_ms),
+        version=_version((folder / "network" / MODEL).read_bytes(), rules_json, calibrated, created_at_ms),
         clicks=cut.clicks,
         epochs=len(steps.read_trained(folder).epochs),
         calibrated=calibrated,
@@ -74,44 +50,59 @@ def make(
     )
     if not (folder / _CALIBRATED).exists():
         watcher.step("report")
-        write_result(folder / _CALIBRATED, _shown(candidate, scored, test))
+        write_result(folder / _CALIBRATED, _shown(candidate, plan, cut, scored, test))
     if not (folder / RELEASE / candidate.version).exists():
-        draft = _draft(candidate, plan, cut, network.feature_ids, rules_json, created_at_ms)
+        expected = bands(test, calibrated.thresholds, goals.busy_over)
+        draft = _draft(candidate, _training(plan, cut), network.feature_ids, rules_json, created_at_ms, expected)
         write_release(str(folder / RELEASE), candidate.version, draft)
+    keep(folder, candidate)
     return candidate
 
 
-def _shown(candidate: Candidate, scored: Scored, test: Scored) -> Material:
+def _training(plan: Plan, cut: steps.Cut) -> Training:
+    return Training(plan.parts.training_ms, plan.parts.learned_ms, cut.learned_clicks, plan.asked.schedule.seed)
+
+
+def _shown(candidate: Candidate, plan: Plan, cut: steps.Cut, scored: Scored, test: Scored) -> Material:
     models = {
         name: Model(seen.achieved, seen.robot_auc)
         for name, seen in {"network": candidate.seen, **candidate.baselines}.items()
     }
-    # An hour that training did not see has no weight, not a weight of nothing.
-    weights = [weight or nan for weight in steps.read_trained(Path(candidate.folder)).hour_weights]
-    return material(candidate.calibrated, scored, test, weights, models)
+    trained = steps.read_trained(Path(candidate.folder))
+    made = Made(
+        version=candidate.version,
+        training=_training(plan, cut),
+        validation_ms=plan.parts.validation_ms,
+        losses=[(epoch.training_loss, epoch.validation_loss) for epoch in trained.epochs],
+        # An hour that training did not see has no weight, not a weight of nothing.
+        weights=[weight or nan for weight in trained.hour_weights],
+    )
+    return material(candidate.calibrated, scored, test, made, models)
 
 
 def _draft(
     candidate: Candidate,
-    plan: Plan,
-    cut: steps.Cut,
+    training: Training,
     feature_ids: tuple[str, ...],
     rules_json: bytes,
     created_at_ms: int,
+    expected: dict[str, SliceBands],
 ) -> Draft:
-    folder, parts = Path(candidate.folder), plan.parts
+    folder = Path(candidate.folder)
     return Draft(
         onnx=(folder / "network" / MODEL).read_bytes(),
         rules_json=rules_json,
         calibration_json=(folder / _CALIBRATED / CALIBRATION).read_bytes(),
         feature_ids=feature_ids,
-        training=Training(parts.training_ms, parts.learned_ms, cut.learned_clicks, plan.asked.schedule.seed),
+        training=training,
         metrics=candidate.metrics(),
         created_at_ms=created_at_ms,
+        expected=expected,
     )
 
 
-def _version(onnx: bytes, created_at_ms: int) -> str:
-    """Time, so that names sort as they were made, and a digest, so that two of one second differ."""
+def _version(onnx: bytes, rules_json: bytes, calibrated: Calibrated, created_at_ms: int) -> str:
+    """Time, so that names sort as they were made, and a digest of all that decides: two of one time differ."""
     at = datetime.fromtimestamp(created_at_ms / 1000, UTC)
-    return f"{at:%Y%m%dT%H%M%SZ}-{sha256(onnx)[:8]}"
+    parts = (onnx, rules_json, msgspec.json.encode(calibrated))
+    return f"{at:%Y%m%dT%H%M%SZ}-{sha256(b''.join(map(bytes.fromhex, map(sha256, parts))))[:8]}"

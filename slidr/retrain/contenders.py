@@ -5,34 +5,22 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 
 from calibrate.calibration import calibrate
 from calibrate.goals import Goals
 from calibrate.measure import overall
-from calibrate.result import Achieved, Share, share
+from calibrate.result import Achieved, share
 from contracts.files import written_whole
 from contracts.scored import Scored
 from model.baselines import NAMES, Contender, contender
 from model.evaluate import area_under_curve, evaluate
+from slidr.retrain.outcome import Seen
 from slidr.retrain.plan import Plan
 from slidr.retrain.steps import Cut, scored_by
 from slidr.retrain.watcher import Watcher
 from traffic.robots import HUMAN
 
 _FOLDER: Final = "baselines"
-
-
-class Seen(Struct, frozen=True):
-    """What thresholds do to clicks that set none of them.
-
-    `robot_auc`: how often a robot's click scores above a person's, and `invalid_by_kind`: what share is invalidated of
-    what each kind made; both are known of simulated traffic alone (None, empty).
-    """
-
-    achieved: Achieved
-    robot_auc: float | None
-    invalid_by_kind: dict[str, Share]
 
 
 def seen(test: Scored, thresholds: dict[str, float], achieved: Achieved, busy_over: float) -> Seen:

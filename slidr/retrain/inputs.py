@@ -11,27 +11,17 @@ from contracts.topics import Topic
 from model.inputs import Inputs
 
 _EVER: Final = sys.maxsize
-_LOCAL: Final = "file://"
 
 
 def archived(uri: str, from_ms: int | None) -> Inputs:
     """Clicks of the archive since `from_ms`, and all its purchases: who was a good customer depends on earlier ones.
 
-    Raises Refused where there are none, Misconfigured for an archive that is not on a file system of this machine.
+    Raises Refused where there are none, Misconfigured or Unavailable for an archive that cannot be read.
     """
-    if "://" in uri and not uri.startswith(_LOCAL):
-        raise Misconfigured(
-            f"Labels are made from files of this machine, and the archive is at {uri}. Copy its folders there, or "
-            "mount it, and set SLIDR_ARCHIVE_URI to that place."
-        )
     reader = ArchiveReader(uri)
-    rows = reader.files(Topic.FEATURE_LOG, from_ms or 0, _EVER)
-    purchases = reader.files(Topic.PURCHASES, 0, _EVER)
-    return Inputs(_paths(rows), _paths(purchases))
-
-
-def _paths(addresses: list[str]) -> list[str]:
-    return sorted(address.removeprefix(_LOCAL) for address in addresses)
+    rows = reader.paths(Topic.FEATURE_LOG, from_ms or 0, _EVER)
+    purchases = reader.paths(Topic.PURCHASES, 0, _EVER)
+    return Inputs(sorted(rows), sorted(purchases), store="" if reader.is_local else uri)
 
 
 def named(rows: str, purchases: str, truth: str | None) -> Inputs:

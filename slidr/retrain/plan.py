@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -21,10 +21,9 @@ from contracts.files import written_whole
 from model.inputs import Inputs
 from model.labels import MATURITY_MS, known_of
 from model.manifest import SLICES
-from model.train import Schedule
+from model.schedule import Schedule
+from slidr.retrain.layout import PLAN, RELEASE
 from slidr.retrain.parts import Parts, split
-
-PLAN: Final = "plan.json"
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -70,20 +69,27 @@ def pinned(folder: Path, asked: Asked, find: Callable[[], History]) -> Plan:
     Raises Refused for a folder with another plan, and for a history that is too short or has no purchase.
     """
     asked.goals.check(SLICES)
-    path = folder / PLAN
-    try:
-        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
-    except FileNotFoundError:
-        return _pin(path, asked, find())
-    except (msgspec.DecodeError, OSError) as error:
-        raise Misconfigured(f"{path} cannot be read: {error}. Name a new folder.") from error
-    if msgspec.structs.replace(plan.asked, goals=asked.goals) == asked and not (folder / "release").exists():
+    if not (folder / PLAN).exists():
+        return _pin(folder / PLAN, asked, find())
+    plan = read_plan(folder)
+    if msgspec.structs.replace(plan.asked, goals=asked.goals) == asked and not (folder / RELEASE).exists():
         return _with_goals(folder, plan, asked)
     if plan.asked != asked:
         before, now = msgspec.to_builtins(plan.asked), msgspec.to_builtins(asked)
         names = ", ".join(name for name in before if before[name] != now[name])
         raise Refused(f"{folder} was begun with other {names}. Ask for the same again to go on, or name a new folder.")
     return plan
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a candidate's folder. Raises Misconfigured for a folder without one."""
+    path = folder / PLAN
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Plan)
+    except FileNotFoundError as error:
+        raise Misconfigured(f"{folder} is no candidate: it has no {PLAN}. Name a folder of slidr retrain.") from error
+    except (msgspec.DecodeError, OSError) as error:
+        raise Misconfigured(f"{path} cannot be read: {error}. Name a new folder.") from error
 
 
 def _with_goals(folder: Path, plan: Plan, asked: Asked) -> Plan:

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from calibrate.goals import Goals
 from model.release import copy_release
-from model.train import Schedule
+from model.schedule import Schedule
 from rules.ruleset import RuleSet
-from slidr.calibrating import PARENTS
 from slidr.history import SIMULATED_MATURITY_MS, history_inputs, write_history
-from slidr.retrain.candidate import RELEASE, Candidate, make
+from slidr.parents import PARENTS
+from slidr.retrain.candidate import make
+from slidr.retrain.layout import RELEASE
+from slidr.retrain.outcome import Candidate
 from slidr.retrain.plan import Asked, History, pinned, sha256
 from slidr.retrain.watcher import Watcher
 from traffic.scenario import Scenario
@@ -26,8 +30,9 @@ def train_on_simulation(
     on_clicks: Callable[[int], None] = lambda clicks: None,
     watcher: Watcher | None = None,
     with_baselines: bool = False,
+    key: Ed25519PrivateKey | None = None,
 ) -> Candidate:
-    """Simulate, make a candidate in a temporary folder, and write its release to `models_uri`.
+    """Simulate, make a candidate in a temporary folder, and write its release to `models_uri`, signed with `key`.
 
     All purchases of the clicks are known. Raises as `candidate.make` does; then nothing is written.
     """
@@ -46,5 +51,5 @@ def train_on_simulation(
         history = History(history_inputs(files), as_of_ms=scenario.period.until_ms + SIMULATED_MATURITY_MS)
         plan = pinned(folder, asked, lambda: history)
         candidate = make(folder, plan, rules.to_json(), None, created_at_ms, watcher or Watcher())
-        copy_release(str(folder / RELEASE), models_uri, candidate.version)
+        copy_release(str(folder / RELEASE), models_uri, candidate.version, key)
     return candidate

@@ -14,9 +14,10 @@ from model.export import export
 from model.labels import Terms, write_labels
 from model.manifest import MODEL, SLICES
 from model.reading import Labelled, open_labelled
+from model.schedule import Epoch, Listener
 from model.scorer import OnnxScorer, features_read
 from model.scoring import score_rows
-from model.train import Epoch, Listener, Shape, learnable_features, train
+from model.train import Shape, learnable_features, train
 from model.weights import cell_weights, hour_weights
 from slidr.retrain.plan import Plan
 from slidr.retrain.watcher import Watcher

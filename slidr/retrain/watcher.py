@@ -1,6 +1,6 @@
 """Who hears how a candidate gets on."""
 
-from model.train import Listener
+from model.schedule import Listener
 
 
 class Watcher(Listener):

@@ -82,7 +82,7 @@ def _download(jars: Sequence[Jar], folder: Path) -> None:
     console.print(f"Downloading Apache Kafka ({len(jars)} files, once) to {folder}", soft_wrap=True)
     with tempfile.TemporaryDirectory(dir=folder) as staging, ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
         done = pool.map(lambda jar: _download_one(jar, Path(staging), folder), jars)
-        for _ in track(done, "Apache Kafka", total=len(jars), console=console):
+        for _ in track(done, "Apache Kafka", total=len(jars), console=console, disable=not console.is_terminal):
             pass
 
 

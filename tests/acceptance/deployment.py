@@ -135,6 +135,12 @@ class Deployment:
         for worker in self.workers:
             worker.close()
 
+    def slidr(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """A command of `slidr`, run to its end."""
+        command = [sys.executable, "-m", "slidr", *arguments]
+        env = {**self.environment, **environment}
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
     # -- records in
 
     def send(self, values: Iterable[tuple[str, bytes, int]], partition: int | None = None) -> None:

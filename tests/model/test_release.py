@@ -15,7 +15,7 @@ from pyarrow import fs
 from contracts.errors import Misconfigured, Refused, Unavailable
 from contracts.features import FEATURE_IDS
 from model.manifest import FILES, SLICES, Training, sha256, thresholds_json
-from model.release import Draft, load_release, write_release
+from model.release import Draft, copy_release, load_release, read_files, write_files, write_release
 from model.store import ModelStore
 
 NOW_MS = 1_700_000_000_000
@@ -74,6 +74,24 @@ def test_the_built_in_release_needs_no_store() -> None:
 
     assert release.onnx is None
     assert set(release.thresholds) == set(SLICES)
+
+
+@pytest.mark.parametrize(
+    ("below", "says"),
+    [
+        ("..", r"Releases lie deeper, in models: set SLIDR_MODELS_URI to such a folder\."),
+        ("v1", r"It is itself a release: set SLIDR_MODELS_URI to the folder above it\."),
+        ("empty", r"There is no release yet, only pass-through: `slidr train` makes one"),
+    ],
+)
+def test_a_models_folder_of_the_wrong_level_says_which_is_the_right_one(models: Path, below: str, says: str) -> None:
+    write_release(str(models), "v1", draft())
+    store = ModelStore(str((models / below).resolve()))
+
+    with pytest.raises(Misconfigured, match=says):
+        store.read("v1", "manifest.json")
+
+    assert store.versions() == []
 
 
 def test_a_version_is_never_written_twice(models: Path) -> None:
@@ -235,3 +253,27 @@ def test_half_written_folders_are_no_versions(models: Path) -> None:
     (models / ".v3.tmp" / "manifest.json").write_bytes(msgspec.json.encode({}))
 
     assert ModelStore(str(models)).versions() == ["v1"]
+
+
+def test_a_release_may_have_a_report_which_workers_do_not_read(models: Path) -> None:
+    manifest = write_release(str(models), "v1", draft())
+    _, contents = read_files(str(models), "v1")
+    write_files(str(models), msgspec.structs.replace(manifest, version="v2"), contents | {"report.html": b"a page"})
+
+    assert read_files(str(models), "v2")[1]["report.html"] == b"a page"
+    (models / "v2" / "report.html").write_bytes(b"another page")
+    with pytest.raises(Misconfigured, match=r"report\.html has sha256"):
+        read_files(str(models), "v2")
+    assert load_release(str(models), "v2").version == "v2"
+
+
+def test_a_copy_of_a_release_is_the_same_bytes(models: Path, tmp_path: Path) -> None:
+    manifest = write_release(str(models), "v1", draft())
+    _, contents = read_files(str(models), "v1")
+    write_files(str(models), msgspec.structs.replace(manifest, version="v2"), contents | {"report.html": b"a page"})
+
+    copy_release(str(models), str(tmp_path / "copies"), "v2")
+
+    ours, theirs = models / "v2", tmp_path / "copies" / "v2"
+    assert sorted(os.listdir(theirs)) == sorted(os.listdir(ours))
+    assert all((theirs / name).read_bytes() == (ours / name).read_bytes() for name in os.listdir(ours))

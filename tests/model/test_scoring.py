@@ -15,9 +15,9 @@ from model.baselines import NAMES, VelocityScorer, contender, found_at, shapes, 
 from model.decide import written_scores
 from model.evaluate import area_under_curve
 from model.reading import Labelled
+from model.schedule import Schedule
 from model.scorer import OnnxScorer
 from model.scoring import score_rows
-from model.train import Schedule
 from tests.model.labelled import MINUTE_MS, labelled_files
 
 RawFeatures = Callable[[int, int], FloatMatrix]

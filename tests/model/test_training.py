@@ -18,9 +18,10 @@ from model.export import export
 from model.network import RobotNetwork, probabilities
 from model.normalise import Fit
 from model.reading import Labelled, open_labelled
+from model.schedule import Epoch, Listener, Schedule
 from model.scorer import OnnxScorer
 from model.stream import Draws
-from model.train import Epoch, Listener, Schedule, Shape, learnable_features, train
+from model.train import Shape, learnable_features, train
 from tests.model.labelled import MINUTE_MS, fitted, labelled_files
 
 RawFeatures = Callable[[int, int], FloatMatrix]

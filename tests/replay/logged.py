@@ -19,7 +19,7 @@ from model.manifest import SLICES, Training, thresholds_json
 from model.network import RobotNetwork, probabilities
 from model.release import Draft, write_release
 from rules.ruleset import RuleSet
-from slidr.wiring import load_judge
+from slidr.loading import load_judge
 from streams.outputs import live_decisions
 from streams.topic_admin import create_topics
 from tests.builders import START_MS, click

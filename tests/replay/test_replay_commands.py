@@ -13,6 +13,7 @@ from contracts.events import Decision
 from contracts.replay import Selection
 from replay import sample
 from replay.planning import Wish, make_plan
+from replay.releases import Releases
 from replay.plans import Plans
 from slidr.times import show_time
 from tests.builders import START_MS
@@ -102,7 +103,7 @@ def test_a_sampled_plan_says_how_far_it_may_be_off(
     live = {one.click_id: one.verdict for one in logged.decide(clicks_of(8_000), "faulty")}
     wish = Wish(START_MS, None, Selection(), "good")
 
-    plan = make_plan(logged.kafka, logged.prefix, str(logged.models), wish, "r1", START_MS + 10**9, show_time)
+    plan = make_plan(logged.kafka, logged.prefix, Releases(str(logged.models)), wish, "r1", START_MS + 10**9, show_time)
     Plans(logged.environment["SLIDR_REPLAYS_URI"]).save(plan)
     slidr("replay", "run", "r1", "--local", "--publish", "--only-changed", "--clicks-per-s", "100000")
 

@@ -16,6 +16,7 @@ from contracts.replay import Selection
 from contracts.topics import Topic, topic_name
 from replay.plan import Plan
 from replay.planning import Wish, make_plan
+from replay.releases import Releases
 from slidr.times import show_time
 from tests.builders import START_MS
 from tests.replay.conftest import Slidr
@@ -26,7 +27,7 @@ NOW_MS = START_MS + 10**9
 
 
 def plan(logged: Logged, wish: Wish) -> Plan:
-    return make_plan(logged.kafka, logged.prefix, str(logged.models), wish, "r1", NOW_MS, show_time)
+    return make_plan(logged.kafka, logged.prefix, Releases(str(logged.models)), wish, "r1", NOW_MS, show_time)
 
 
 @pytest.mark.parametrize(

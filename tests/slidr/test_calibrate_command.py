@@ -85,7 +85,10 @@ def test_evaluation_measures_as_calibration_did(files: Path) -> None:
     for rate in ("ivr", "fpr", "coverage"):
         assert found["overall"][rate]["hits"] == told["held_out"]["overall"][rate]["hits"]
     assert found["recall"]["burst"]["value"] > 5 * found["recall"]["human"]["value"]
-    assert "app|user" in slidr("evaluate", files / "later.parquet", *options)
+    slices, kinds = slidr("evaluate", files / "later.parquet", *options).split("\n\n")
+    assert [line.split()[0] for line in slices.splitlines()] == ["slice", "all", *SLICES]
+    assert kinds.split()[:4] == ["who", "clicked", "clicks", "invalid"]
+    assert "people" in kinds
 
 
 def with_nan(clicks: Scored) -> Scored:

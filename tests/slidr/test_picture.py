@@ -18,7 +18,7 @@ from slidr.demo.picture.story import Story
 from slidr.demo.schedule import attacks
 from slidr.picture.markup import node
 from slidr.picture.markup import page as html_page
-from slidr.picture.scales import decades, from_zero, label, round_step
+from slidr.picture.scales import between, decades, from_zero, label, round_step, whole_numbers
 from traffic.robots import HUMAN, KINDS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -148,6 +148,25 @@ def test_a_scale_from_zero_holds_the_highest_value_with_few_round_ticks(highest:
     assert math.isclose(scale(scale.high), 0, abs_tol=1e-9)
 
 
+@given(st.floats(-1e3, 1e3), st.floats(0, 1e3))
+def test_a_scale_between_two_values_holds_both_with_few_round_ticks(lowest: float, more: float) -> None:
+    scale = between(lowest, lowest + more, 100, 0)
+
+    slack = 1e-6 * (abs(lowest) + more + 1)
+    assert scale.low <= lowest + slack
+    assert scale.high >= lowest + more - slack
+    assert 2 <= len(scale.ticks) <= 7
+
+
+@given(st.integers(1, 500))
+def test_whole_numbers_have_whole_ticks_from_the_first_on(last: int) -> None:
+    scale = whole_numbers(1, last, 0, 100)
+
+    assert scale.ticks[0] == 1
+    assert len(scale.ticks) <= 10
+    assert scale.low < scale.high
+
+
 @given(st.lists(st.floats(0, 1e6), max_size=9))
 def test_decades_hold_all_values_above_0(values: list[float]) -> None:
     scale = decades(values, 100, 0)
@@ -158,7 +177,7 @@ def test_decades_hold_all_values_above_0(values: list[float]) -> None:
 
 
 def test_ticks_are_written_as_people_write_them() -> None:
-    assert [label(value) for value in (0, 0.1, 1.0, 2000)] == ["0", "0.1", "1", "2,000"]
+    assert [label(value) for value in (0, 0.1, 1.0, 1.25, 2000)] == ["0", "0.1", "1", "1.25", "2,000"]
     assert [round_step(value) for value in (0.3, 1, 2.1, 70)] == [0.5, 1, 5, 100]
 
 

@@ -9,21 +9,33 @@ import numpy as np
 import pytest
 
 from calibrate.goals import Goals
-from model.manifest import SLICES
-from slidr.calibrating import PARENTS, calibrate_and_test
+from model.manifest import SLICES, Training
+from slidr.calibrating import calibrate_and_test
+from slidr.history import DAY_MS
+from slidr.parents import PARENTS
 from slidr.picture.charts import Box
 from slidr.report import figures
-from slidr.report.material import Material, histogram, material
+from slidr.report.material import Made, Material, histogram, material
 from slidr.report.page import report_html
+from slidr.times import show_time
+from tests.calibrate.clicks import START_MS
 from tests.slidr.scored import LATER_MS, scored_clicks
 
 EARLY, LATER = scored_clicks(1), scored_clicks(2, LATER_MS)
 GOALS = Goals(fpr_budget=0.1, parents=PARENTS, coverage_floors={"app|user": 0.3})
+KEY_OF_FLOORS = "</svg>floor of robotic coverage</span>"
+LOSSES = [(0.5, 0.52), (0.41, 0.47), (0.37, 0.44), (0.35, 0.46)]
+LEARNED = Training(START_MS - 7 * DAY_MS, START_MS - DAY_MS, 123_456, seed=17)
+MADE = Made("20240601T000000Z-0badcafe", LEARNED, START_MS - 2 * DAY_MS, LOSSES, list(np.arange(168.0)))
+
+
+def days_before(days: int) -> str:
+    return show_time(START_MS - days * DAY_MS)[:16].replace("T", " ")
 
 
 @pytest.fixture(scope="module")
 def found() -> Material:
-    return material(calibrate_and_test(EARLY, LATER, GOALS), EARLY, LATER, list(np.arange(168.0)))
+    return material(calibrate_and_test(EARLY, LATER, GOALS), EARLY, LATER, MADE)
 
 
 def test_the_page_is_well_formed_and_needs_nothing_from_elsewhere(found: Material) -> None:
@@ -64,6 +76,47 @@ def test_without_later_clicks_and_truth_the_page_says_so(found: Material) -> Non
     assert "Not tested on later clicks" in written
     assert "What made the clicks" not in written
     assert "Weight of a click" not in written
+    assert "Learn" not in written
+
+
+def test_the_page_says_which_release_it_is_of_and_what_that_learned_from(found: Material) -> None:
+    written = report_html(found)
+
+    assert "<title>SLIDR: candidate 20240601T000000Z-0badcafe</title>" in written
+    assert f"{days_before(7)} to {days_before(1)} UTC: 123,456 labelled clicks, seed 17" in written
+    assert f"those from {days_before(2)} UTC on" in written
+
+
+def test_a_model_trained_elsewhere_has_no_learning_to_show(found: Material) -> None:
+    written = report_html(found._replace(made=MADE._replace(losses=[], weights=[])))
+
+    assert "trained by other means" in written
+    assert "123,456" not in written
+    assert "<h2>Learning</h2>" not in written
+
+
+def test_floors_are_explained_where_there_are_some(found: Material) -> None:
+    none = msgspec.structs.replace(GOALS, coverage_floors={})
+
+    without = report_html(material(calibrate_and_test(EARLY, LATER, none), EARLY, LATER, MADE))
+
+    for shown in (KEY_OF_FLOORS, ">floor</th>"):
+        assert shown in report_html(found)
+        assert shown not in without
+
+
+@pytest.mark.parametrize("losses", [LOSSES, LOSSES[:1], [(0.5, 0.5)] * 40])
+def test_the_network_that_is_kept_lies_on_the_curve_of_validation(losses: list[tuple[float, float]]) -> None:
+    chart = figures.learning(losses)
+
+    lowest = int(np.argmin([validation for _, validation in losses]))
+    line = next(mark for mark in chart.iter("polyline") if mark.get("class") == "line curve")
+    points = [[float(v) for v in point.split(",")] for point in str(line.get("points")).split()]
+    circle = next(mark for mark in chart.iter("circle"))
+    assert len(points) == len(losses)
+    assert np.allclose([float(str(circle.get(axis))) for axis in ("cx", "cy")], points[lowest], atol=0.1)
+    box: Box = figures._BOX
+    assert all(box.left <= x <= box.left + box.width and box.top <= y <= box.bottom for x, y in points)
 
 
 def test_the_chosen_point_lies_where_its_fpr_and_ivr_are(found: Material) -> None:

@@ -26,14 +26,16 @@ from model.baselines import NAMES
 from model.labels import Terms, write_labels
 from model.manifest import SLICES
 from model.release import load_release
+from model.schedule import Schedule
 from model.scorer import scorer_for
-from model.train import Schedule
 from rules.ruleset import RuleSet
-from slidr.calibrating import PARENTS
 from slidr.commands import app
 from slidr.history import DAY_MS, SIMULATED_MATURITY_MS, history_inputs, history_scenario, write_history
-from slidr.retrain.candidate import RELEASE, Candidate, make
+from slidr.parents import PARENTS
+from slidr.retrain.candidate import make
 from slidr.retrain.inputs import parquet_files
+from slidr.retrain.layout import RELEASE
+from slidr.retrain.outcome import Candidate, finished
 from slidr.retrain.parts import Parts, split
 from slidr.retrain.plan import Asked, History, Plan, alone, pinned, sha256
 from slidr.retrain.simulation import train_on_simulation
@@ -151,6 +153,9 @@ def test_the_release_judges_as_the_candidate_says(files: Path, made: Candidate, 
     assert set(release.thresholds) == set(SLICES)
     assert release.manifest is not None
     assert release.manifest.metrics == made.metrics()
+    assert set(release.manifest.expected) == set(SLICES)
+    busiest = release.manifest.expected["mobile|user"]
+    assert busiest.fpr.low <= seen.fpr.value <= busiest.fpr.high  # type: ignore[operator]
 
 
 def test_the_budget_is_shown_to_hold_where_the_thresholds_were_set(made: Candidate) -> None:
@@ -170,6 +175,8 @@ def test_robots_are_found_more_often_than_people(made: Candidate) -> None:
 def test_the_report_shows_weights_and_what_made_the_clicks(made: Candidate) -> None:
     page = (Path(made.folder) / "calibration" / "report.html").read_text()
 
+    assert f"candidate {made.version}" in page
+    assert "<h2>Learning</h2>" in page
     assert "Weight of a click in training" in page
     assert "session_hopper" in page
     assert "Against simpler models" not in page
@@ -228,7 +235,16 @@ def test_the_same_plan_gives_the_same_bytes(files: Path, made: Candidate, tmp_pa
     assert contents(tmp_path / "again") == contents(Path(made.folder))
 
 
-STEPS = ["plan.json", "labels/learned", "labels/judged", "network", "scored", "calibration", "release"]
+STEPS = [
+    "plan.json",
+    "labels/learned",
+    "labels/judged",
+    "network",
+    "scored",
+    "calibration",
+    "release",
+    "candidate.json",
+]
 
 
 @pytest.mark.parametrize("kept", range(len(STEPS) + 1))
@@ -245,12 +261,27 @@ def test_what_was_finished_is_not_done_again(files: Path, made: Candidate, tmp_p
     assert msgspec.structs.replace(found, folder="") == msgspec.structs.replace(made, folder="")
 
 
+@pytest.fixture(scope="module")
+def undisturbed(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A candidate that the command made; beside it, in `stderr`, what it said on the way."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "c"
+    with (folder.parent / "stderr").open("wb") as stderr:
+        subprocess.run(command(files, folder), check=True, stdout=subprocess.DEVNULL, stderr=stderr)
+    return folder
+
+
+def test_a_log_file_has_a_line_for_each_step_and_no_bars(undisturbed: Path) -> None:
+    said = (undisturbed.parent / "stderr").read_text().splitlines()
+
+    steps = [line.partition("  ")[2] for line in said]
+    assert steps == ["labels", "labels", "network", "scores for calibration", "scores for test", "report"]
+
+
 def test_a_kill_at_any_moment_leaves_what_the_next_run_finishes(
-    files: Path, tmp_path: Path, wait_until: WaitUntil
+    files: Path, undisturbed: Path, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     """The same bytes as a run that nobody killed, whichever step it was in."""
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    subprocess.run(command(files, undisturbed), check=True, capture_output=True)
+    killed = tmp_path / "killed"
 
     for step in ("plan.json", "labels/learned", "network", "scored/test.parquet"):
         with subprocess.Popen(command(files, killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
@@ -259,6 +290,29 @@ def test_a_kill_at_any_moment_leaves_what_the_next_run_finishes(
     subprocess.run(command(files, killed), check=True, capture_output=True)
 
     assert contents(killed) == contents(undisturbed)
+
+
+def test_a_finished_candidate_is_shown_without_loading_what_makes_one(files: Path, undisturbed: Path) -> None:
+    """Torch and the solver of calibration take many seconds to load on a busy machine."""
+    _, *rest = command(files, undisturbed, "--json")
+
+    shown = subprocess.run([sys.executable, "-X", "importtime", *rest], check=True, capture_output=True, text=True)
+
+    loaded = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()}
+    assert "slidr.retrain.plan" in loaded
+    assert not loaded & {"torch", "cvxpy", "onnxruntime"}
+    told = json.loads(shown.stdout)
+    assert told["folder"] == str(undisturbed)
+    assert load_release(str(undisturbed / RELEASE), told["version"]).thresholds == told["calibrated"]["thresholds"]
+
+
+def test_a_candidate_whose_release_is_gone_is_not_finished(made: Candidate, tmp_path: Path) -> None:
+    folder = shutil.copytree(made.folder, tmp_path / "c")
+    found = finished(folder)
+    shutil.rmtree(folder / RELEASE)
+
+    assert found == msgspec.structs.replace(made, folder=str(folder))
+    assert finished(folder) is None
 
 
 def command(files: Path, folder: Path, *more: str) -> list[str]:

@@ -128,6 +128,19 @@ def test_after_a_given_up_chunk_nothing_of_a_draining_lane_overtakes() -> None:
     assert lane.must_wait(second)
 
 
+def test_a_release_decides_from_the_next_chunk_on_and_is_remembered_when_it_has() -> None:
+    lane = new_lane(start=10, watermark=9)
+    lane.receive(Piece(records(10, 30), 0.0))
+    assert lane.release_from("a") == 10
+
+    for release, size in (("a", 3), ("a", 3), ("b", 3), ("b", 3)):
+        chunk = lane.take(size)
+        lane.answered(chunk)
+        lane.decided_by(release, chunk)
+
+    assert (lane.release_from("b"), lane.release_from("c")) == (16, 22)
+
+
 def test_too_many_bad_records_stop_a_lane() -> None:
     lane = new_lane()
     lane.receive(Piece(records(0, 9), 0.0))
