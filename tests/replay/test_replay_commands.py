@@ -13,8 +13,8 @@ from contracts.events import Decision
 from contracts.replay import Selection
 from replay import sample
 from replay.planning import Wish, make_plan
-from replay.releases import Releases
 from replay.plans import Plans
+from replay.releases import Releases
 from slidr.times import show_time
 from tests.builders import START_MS
 from tests.replay.conftest import Slidr
