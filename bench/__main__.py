@@ -19,6 +19,7 @@ from bench.deployment import PARTITIONS, Deployment
 from bench.latency import WARM_UP_S, Load, measure_latency
 from bench.plot_traffic import plot
 from bench.progress import progress, step
+from bench.replaying import Replayed, measure_replay
 from bench.results import Result, load, result, save
 from bench.scorer import measure_scorer
 from bench.stages import measure_stages
@@ -183,6 +184,24 @@ def swaps(
         return {"runs": [measure_swaps(at, load, shown) for load in loads]}
 
     _run({"swaps": measure}, PARTITIONS, as_json, keep)
+
+
+@app.command()
+def replay(
+    clicks: Annotated[int, typer.Option(min=10_000, help="Clicks to decide, and to replay.")] = 1_000_000,
+    live_s: Annotated[float, typer.Option(min=0, help="Seconds of live clicks beside a replay; 0 for none.")] = 60.0,
+    rate: Annotated[float, typer.Option(help="Live clicks per second.")] = RATES_PER_S[0],
+    priority: Annotated[Priority, typer.Option(help="Of worker and Redis.")] = Priority.NORMAL,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    keep: Save = False,
+) -> None:
+    """A replay by the release that decided: its rate, whether it differs, and live latency while one runs.
+
+    Example: make bench ARGS="replay --clicks 300000 --live-s 0"
+    """
+    amount = Replayed(clicks, seed, Load(rate, live_s, priority, seed, 0.5) if live_s else None)
+    _run({"replay": lambda at, shown: measure_replay(at, amount, shown)}, PARTITIONS, as_json, keep)
 
 
 @app.command()

@@ -72,6 +72,28 @@ def _backlog(figures: _Figures) -> list[str]:
     return [*_table(head, rows), ratios + ".", ""]
 
 
+def _replay(figures: _Figures) -> list[str]:
+    rows = []
+    for key, name in (("worker", "worker"), ("replay", "replay, rescoring")):
+        spent = figures[key]
+        each = (spent["cpu_us"].get(process, 0.0) for process in ("process", "redis", "kafka"))
+        rows.append((name, spent["records"], spent["per_s"], *each, f"{spent['others_ratio']:.0%}"))
+    head = ("", "clicks", "clicks/s", "CPU µs/click: itself", "Redis", "Kafka", "machine used by others")
+    by_cpu = figures["worker"]["cpu_us"]["process"] / figures["replay"]["cpu_us"]["process"]
+    said = (
+        f"Replay: {figures['replay_to_worker']:.1f} × the worker's rate ({by_cpu:.0f} × by the CPU of the processes). "
+        f"Of {figures['clicks']:,} decisions {figures['differing']:,} differ from the worker's."
+    )
+    lines = [*_table(head, rows), said, ""]
+    if "alone" in figures:
+        kinds = (("alone", "no replay runs"), ("beside_a_replay", "one runs, at the default limit"))
+        seen = [(what, _milliseconds(figures[key][of])) for of in ("in_worker", "timer_late") for key, what in kinds]
+        names = ("in the worker", "in the worker", "a bare timer's lateness", "a bare timer's lateness")
+        rows_of = [(f"{name}, {what}", value) for name, (what, value) in zip(names, seen, strict=True)]
+        lines += ["Live clicks meanwhile:", "", *_table(("", "ms, p50 / p99 / p99.9 / max"), rows_of)]
+    return lines
+
+
 def _latency(figures: _Figures) -> list[str]:
     lines = []
     for run in figures["runs"]:
@@ -186,6 +208,7 @@ _RENDERERS: dict[str, Callable[[Any], list[str]]] = {
     "causes": _causes,
     "swaps": _swaps,
     "backlog": _backlog,
+    "replay": _replay,
     "stages": _stages,
     "store": _store,
     "scorer": _scorer,

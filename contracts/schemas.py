@@ -14,6 +14,7 @@ import msgspec
 from contracts.compatibility import incompatibilities
 from contracts.errors import Refused
 from contracts.events import Click, Decision, Purchase, ReleaseEvent, WorkerStatus
+from contracts.replay import ReplayProgress, ReplayRequest
 from contracts.topics import Topic
 
 FOLDER = Path(__file__).with_name("schemas")
@@ -24,6 +25,8 @@ EVENTS: dict[Topic, type[msgspec.Struct]] = {
     Topic.DECISIONS: Decision,
     Topic.MODEL_RELEASES: ReleaseEvent,
     Topic.WORKER_STATUS: WorkerStatus,
+    Topic.REPLAY_REQUESTS: ReplayRequest,
+    Topic.REPLAY_PROGRESS: ReplayProgress,
 }
 # Others write these; all the rest is written by us.
 INPUTS = frozenset({Topic.CLICKS, Topic.PURCHASES})
@@ -31,7 +34,9 @@ INPUTS = frozenset({Topic.CLICKS, Topic.PURCHASES})
 
 def schema(topic: Topic) -> dict[str, Any]:
     """JSON Schema of a topic's event, as the code has it."""
-    return {"$schema": DIALECT, **msgspec.json.schema(EVENTS[topic])}
+    made = {"$schema": DIALECT, **msgspec.json.schema(EVENTS[topic])}
+    found: dict[str, Any] = json.loads(json.dumps(made))  # defaults as they stand in the file: tuples are lists
+    return found
 
 
 def committed_schema(topic: Topic) -> dict[str, Any] | None:

@@ -16,6 +16,8 @@ class Topic(StrEnum):
     DEAD_LETTERS = "dead-letters"
     MODEL_RELEASES = "model-releases"
     WORKER_STATUS = "worker-status"
+    REPLAY_REQUESTS = "replay-requests"
+    REPLAY_PROGRESS = "replay-progress"
     SENTINEL_STATE = "sentinel-state"
 
 
@@ -43,6 +45,8 @@ SPECS: dict[Topic, TopicSpec] = {
     Topic.DEAD_LETTERS: TopicSpec(partitions=None, retention_ms=30 * DAY_MS, follows_clicks=True),
     Topic.MODEL_RELEASES: TopicSpec(partitions=1, retention_ms=-1),
     Topic.WORKER_STATUS: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
+    Topic.REPLAY_REQUESTS: TopicSpec(partitions=1, retention_ms=-1),
+    Topic.REPLAY_PROGRESS: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
     Topic.SENTINEL_STATE: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
 }
 

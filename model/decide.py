@@ -63,3 +63,11 @@ def decide(
         thresholds.append(threshold)
         slices.append(name)
     return Verdicts(verdicts, reasons, written, thresholds, slices)
+
+
+def invalid_rows(
+    scores: npt.NDArray[np.float64], thresholds: npt.NDArray[np.float64], ruled: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """`decide` for columns: written scores (n,), thresholds of the clicks' slices (n,), whether a rule fired (n,)."""
+    invalid: npt.NDArray[np.bool_] = ruled | (scores >= thresholds)
+    return invalid

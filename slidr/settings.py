@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 DEFAULT_MODELS_URI = ".slidr/models"
 DEFAULT_ARCHIVE_URI = ".slidr/archive"
+DEFAULT_REPLAYS_URI = ".slidr/replays"
 # Those of Apache Arrow.
 FILE_SYSTEMS = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs")
 ClientKind = Literal["admin", "consumer", "producer"]
@@ -128,6 +129,11 @@ class Settings(BaseSettings):
         default=DEFAULT_ARCHIVE_URI,
         description="the folder of the archive, a path or a URI",
         examples=["s3://bucket/archive"],
+    )
+    replays_uri: Annotated[str, AfterValidator(_place)] = Field(
+        default=DEFAULT_REPLAYS_URI,
+        description="the folder of the plans of replays, a path or a URI",
+        examples=["s3://bucket/replays"],
     )
     entity_key: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(
         default=None,

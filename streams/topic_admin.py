@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its typing 
 from confluent_kafka.cimpl import NewTopic
 
 from contracts.errors import Misconfigured, Unavailable
-from contracts.topics import SPECS, Topic, topic_name
+from contracts.topics import SPECS, Topic, TopicSpec, topic_name
 from streams.topic_checks import FOREVER, TopicState, check_topics, min_insync
 
 REQUEST_LIMIT_S: Final = 15.0
@@ -84,6 +84,11 @@ class TopicAdmin:
             )
             for topic, description in found.items()
         }
+
+    def has(self, name: str) -> bool:
+        """Whether there is a topic of this name."""
+        asked = self._admin.describe_topics(TopicCollection([name]), request_timeout=self._limit_s)
+        return self._answer(asked[name], KafkaError.UNKNOWN_TOPIC_OR_PART) is not None
 
     def create(self, topics: Sequence[NewTopic]) -> set[str]:
         """Make topics; returns the names of those that were not there before."""
@@ -155,8 +160,24 @@ def create_topics(
     ]
 
 
+def create_topic(admin_config: Mapping[str, str], name: str, spec: TopicSpec) -> bool:
+    """Make one more topic, if it is not there; whether it was made. Returns when it can be used."""
+    admin = TopicAdmin(admin_config)
+    made = admin.create([_as_new(name, spec, spec.partitions or 1, min(REPLICATION, admin.brokers()), False)])
+    deadline = monotonic() + REQUEST_LIMIT_S
+    while not admin.has(name):
+        if monotonic() > deadline:
+            raise Unavailable(f"Kafka made {name} but did not show it within {REQUEST_LIMIT_S:.0f} s. Try again.")
+        sleep(0.05)
+    return bool(made)
+
+
 def _new_topic(topic: Topic, prefix: str, partitions: int, replicas: int, keep_forever: bool) -> NewTopic:
     spec = SPECS[topic]
+    return _as_new(topic_name(topic, prefix), spec, spec.partitions or partitions, replicas, keep_forever)
+
+
+def _as_new(name: str, spec: TopicSpec, partitions: int, replicas: int, keep_forever: bool) -> NewTopic:
     config = {
         "cleanup.policy": "compact" if spec.compacted else "delete",
         "retention.ms": FOREVER if keep_forever else str(spec.retention_ms),
@@ -165,7 +186,7 @@ def _new_topic(topic: Topic, prefix: str, partitions: int, replicas: int, keep_f
         "unclean.leader.election.enable": "false",
         "message.timestamp.type": "CreateTime",
     }
-    return NewTopic(topic_name(topic, prefix), spec.partitions or partitions, replicas, config=config)
+    return NewTopic(name, partitions, replicas, config=config)
 
 
 def _wait_until_all_are_there(describe: Callable[[], dict[Topic, TopicState | None]]) -> dict[Topic, TopicState]:

@@ -18,6 +18,7 @@ from slidr.commands import (
     import_,
     publish,
     releases,
+    replay,
     retrain,
     sentinel,
     servers,
@@ -55,5 +56,6 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(import_.app, name="import")
 app.add_typer(releases.app, name="releases")
+app.add_typer(replay.app, name="replay")
 app.add_typer(servers.app, name="servers")
 app.add_typer(topics.app, name="topics")

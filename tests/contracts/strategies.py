@@ -1,4 +1,4 @@
-"""Events as hypothesis makes them, and values just beyond the limits: both follow the types in contracts/events.py."""
+"""Events as hypothesis makes them, and values just beyond the limits: both follow the types in contracts/."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,10 +26,10 @@ def values(info: inspect.Type) -> st.SearchStrategy[Any]:
             return st.sampled_from(info.values)
         case inspect.StrType():
             return CURRENCIES if info.pattern else st.text(min_size=info.min_length or 0, max_size=info.max_length)
-        case inspect.IntType():
-            return st.integers(-(2**63) if info.ge is None else info.ge, 2**63 - 1 if info.le is None else info.le)
-        case inspect.FloatType():
-            return st.floats(allow_nan=False, allow_infinity=False)
+        case inspect.IntType() | inspect.FloatType():
+            return numbers(info)
+        case inspect.DictType():
+            return st.dictionaries(values(info.key_type), values(info.value_type), max_size=3)
         case inspect.VarTupleType():
             return st.lists(values(info.item_type), max_size=5).map(tuple)
         case inspect.BoolType():
@@ -37,6 +37,13 @@ def values(info: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.NoneType():
             return st.none()
     raise AssertionError(f"no strategy for {info}")
+
+
+def numbers(info: inspect.IntType | inspect.FloatType) -> st.SearchStrategy[Any]:
+    """Every number that the limits allow."""
+    if isinstance(info, inspect.FloatType):
+        return st.floats(info.gt, exclude_min=info.gt is not None, allow_nan=False, allow_infinity=False)
+    return st.integers(-(2**63) if info.ge is None else info.ge, 2**63 - 1 if info.le is None else info.le)
 
 
 # What a reader in a hurry might let through, for each type.
@@ -47,6 +54,8 @@ OTHER_TYPES: dict[type[inspect.Type], tuple[Any, ...]] = {
     inspect.BoolType: (0, "true", None),
     inspect.FloatType: ("0.5", None),
     inspect.VarTupleType: ("text", None, [{}]),
+    inspect.StructType: ("text", [], None),
+    inspect.DictType: ("text", [], None),
 }
 
 
@@ -61,6 +70,8 @@ def beyond(info: inspect.Type) -> Iterator[Any]:
     if isinstance(info, inspect.IntType):
         yield from () if info.ge is None else (info.ge - 1,)
         yield from () if info.le is None else (info.le + 1,)
+    if isinstance(info, inspect.FloatType):
+        yield from () if info.gt is None else (info.gt,)
     if isinstance(info, inspect.StrType):
         yield from ("eur", "EU", "EURO", "€€€") if info.pattern else ()
         yield from ("a" * (info.min_length - 1),) if info.min_length else ()

@@ -11,18 +11,24 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from contracts.events import DEVICES, Click, Decision, PartitionStatus, Purchase, ReleaseEvent, WorkerStatus
+from contracts.replay import ReplayJob, ReplayProgress, ReplayRequest, Selection, Span
 from contracts.schemas import EVENTS
 from tests.builders import START_MS, click, decision, purchase
 from tests.contracts.strategies import beyond, events
 
 STATUS = WorkerStatus("worker-1", START_MS, True, "pass-through", (PartitionStatus(0, 5, 0, None),), ())
 RELEASE = ReleaseEvent("promote", "1", -1, START_MS, "somebody", "it is better")
+JOB = ReplayJob(Selection(), "1", "", {0: Span(0, 9, 0, 3, 0, 9)})
+REQUEST = ReplayRequest("run", "r1", 0, START_MS, "somebody", JOB, 10_000.0)
+PROGRESS = ReplayProgress("r1", 1, 0, 5, 2, 9, 1, "running", 10_000.0, "somebody", START_MS)
 PLAIN: dict[type[msgspec.Struct], msgspec.Struct] = {
     Click: click(),
     Purchase: purchase(),
     Decision: decision(),
     ReleaseEvent: RELEASE,
     WorkerStatus: STATUS,
+    ReplayRequest: REQUEST,
+    ReplayProgress: PROGRESS,
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contracts import events, schemas
+from contracts import events, replay, schemas
 from contracts.errors import Refused
 from contracts.schemas import EVENTS, broken_by_code, committed_schema, schema, write_schemas
 from contracts.topics import Topic
@@ -25,7 +25,10 @@ def test_the_code_breaks_no_reader_or_writer(topic: Topic) -> None:
 def test_there_is_a_schema_for_every_event_and_no_other() -> None:
     defined = {name for topic in EVENTS for name in schema(topic)["$defs"]}
     structs = {
-        name for name, kind in vars(events).items() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+        name
+        for module in (events, replay)
+        for name, kind in vars(module).items()
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
     }
 
     assert structs - {"Struct"} == defined

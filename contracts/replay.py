@@ -1,0 +1,148 @@
+"""What is asked of a replay, and how far it has come: records of `replay-requests` and `replay-progress`.
+
+    replay-requests   offset 0       1           2          3
+                      run r-a        run r-b     cancel r-a  run r-b, published
+    revision          1              2                      4
+
+The log of requests is one partition, kept for ever. A request says at which offset it expects to stand (`at_offset`)
+and is void at any other: of two that were written at once, having looked at the same log, one counts.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Final, Literal, NamedTuple
+
+from msgspec import Meta, Struct
+
+from contracts.events import Offset, TimeMs
+
+ReplayAction = Literal["run", "cancel", "rate"]
+Direction = Literal["invalidate", "restore", "both"]
+ReplayState = Literal["running", "done", "cancelled"]
+ReplayId = Annotated[str, Meta(min_length=1, max_length=64)]
+Rate = Annotated[float, Meta(gt=0)]
+
+SHADOW_TOPIC: Final = "decisions-replay-"
+
+
+class Span(Struct, frozen=True):
+    """The clicks of one partition that are replayed: source offsets `first` up to, not including, `end`.
+
+    `log_first` up to, not including, `log_end` are the records of `feature-log[p]` that hold them. Their decisions
+    stand at `decisions_first` of `decisions[p]` or behind it; `decisions_end` is where it ended when this was resolved.
+    """
+
+    first: Offset
+    end: Offset
+    log_first: Offset
+    log_end: Offset
+    decisions_first: Offset
+    decisions_end: Offset
+
+    @property
+    def offsets(self) -> int:
+        """How many records of `clicks[p]` it covers, those that were parked included."""
+        return self.end - self.first
+
+
+class Selection(Struct, frozen=True):
+    """Which clicks of the spans are decided again; an empty tuple does not limit."""
+
+    slices: tuple[str, ...] = ()
+    advertisers: tuple[str, ...] = ()
+    model_version_was: str | None = None
+
+
+class ReplayJob(Struct, frozen=True):
+    """What is to be done, completely: whoever works on it comes to the same records.
+
+    `manifest_sha256` pins the release's files (empty for the built-in one). `keep_rules`: rules that fired are taken
+    as logged although the lists of the release are other ones.
+    """
+
+    selection: Selection
+    model_version: str
+    manifest_sha256: str
+    spans: dict[int, Span]
+    publish: bool = False
+    only_changed: bool = False
+    direction: Direction = "both"
+    keep_rules: bool = False
+
+
+class ReplayRequest(Struct, frozen=True):
+    """One record of `replay-requests`: begin a run (`job`), or cancel one or change its limit (`of_revision`)."""
+
+    action: ReplayAction
+    replay_id: ReplayId
+    at_offset: Offset
+    at_ms: TimeMs
+    by: str
+    job: ReplayJob | None = None
+    clicks_per_s: Rate | None = None
+    of_revision: int | None = None
+
+    @property
+    def revision(self) -> int:
+        """Of the decisions that a run makes: above that of every run asked for before."""
+        return self.at_offset + 1
+
+
+class ReplayProgress(Struct, frozen=True):
+    """How far one partition of a run is; the newest record of (revision, partition) stands. A hint, never more.
+
+    Every record that the run makes of clicks below `next_offset` is written; of others, none stands before
+    `output_offset` of its partition in the output. `feature-log[p]` holds none of those clicks before `log_offset`.
+    `written` counts the run's records so far, `clicks_per_s` is the rate since the record before.
+    """
+
+    replay_id: ReplayId
+    revision: int
+    partition: int
+    next_offset: Offset
+    log_offset: Offset
+    output_offset: Offset
+    written: int
+    state: ReplayState
+    clicks_per_s: float
+    by: str
+    at_ms: TimeMs
+
+
+class Replay(NamedTuple):
+    """A run that was asked for, and what was said about it since."""
+
+    request: ReplayRequest
+    job: ReplayJob
+    cancelled: bool
+    clicks_per_s: float
+
+    @property
+    def revision(self) -> int:
+        """Of its decisions."""
+        return self.request.revision
+
+    @property
+    def id(self) -> str:
+        """`run` of its decisions."""
+        return self.request.replay_id
+
+
+def fold_requests(records: Iterable[tuple[int, ReplayRequest]]) -> list[Replay]:
+    """The runs asked for, in order of their revisions, from (offset, request) in log order. Pure."""
+    found: list[Replay] = []
+    for offset, request in records:
+        if offset != request.at_offset:
+            continue  # void: another was first
+        if request.job is not None and request.action == "run":
+            found.append(Replay(request, request.job, False, request.clicks_per_s or 0.0))
+            continue
+        for place, replay in enumerate(found):
+            if replay.revision == request.of_revision:
+                found[place] = _changed(replay, request)
+    return found
+
+
+def _changed(replay: Replay, request: ReplayRequest) -> Replay:
+    if request.action == "cancel":
+        return replay._replace(cancelled=True)
+    return replay._replace(clicks_per_s=request.clicks_per_s or replay.clicks_per_s)

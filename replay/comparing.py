@@ -1,0 +1,54 @@
+"""The whole range of a plan decided again, and nothing written: what a run changes, click by click."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from billing.log import Stretch, open_consumer
+from contracts.replay import Replay, ReplayRequest
+from contracts.topics import Topic, topic_name
+from replay.comparison import Compared, Comparison
+from replay.log import ReplayLog
+from replay.plan import Plan
+from replay.rescoring import Rescorer
+from replay.rows import read_rows, selected
+from replay.standing import earlier_of, read_standing
+
+
+def compare(
+    kafka: Mapping[str, Any], prefix: str, plan: Plan, rescorer: Rescorer, log: ReplayLog,
+    on_clicks: Callable[[int], None] = lambda clicks: None,
+) -> Compared:  # fmt: skip
+    """Against the decisions that were in force before the plan's published run, or are, if there was none."""
+    comparison, replay, replays = Comparison(), _replay_of(plan, log), log.replays()
+    consumer = open_consumer(kafka)
+    try:
+        for partition, span in plan.job.spans.items():
+            earlier = earlier_of(replay, replays, partition)
+            standing = read_standing(
+                consumer, topic_name(Topic.DECISIONS, prefix), partition, span, earlier, span.first
+            )
+            log_of = Stretch(span.log_first, span.log_end)
+            name = topic_name(Topic.FEATURE_LOG, prefix)
+            for rows in read_rows(consumer, name, partition, log_of, Stretch(span.first, span.end)):
+                chosen = rows.where(selected(rows, plan.job.selection))
+                if len(chosen.columns):
+                    logged = np.asarray(pc.equal(chosen.columns["verdict"], "invalid"))
+                    was = standing.invalid(chosen.offsets, logged)
+                    comparison.add(chosen, rescorer.rescore(chosen), was)
+                on_clicks(len(rows.columns))
+    finally:
+        consumer.close()
+    return comparison.result()
+
+
+def _replay_of(plan: Plan, log: ReplayLog) -> Replay:
+    """The plan's published run; one that comes after all others, if there is none."""
+    replays = log.replays()
+    for replay in replays:
+        if replay.id == plan.id and replay.job.publish:
+            return replay
+    last = replays[-1].revision if replays else 0
+    return Replay(ReplayRequest("run", plan.id, last, plan.created_at_ms, "", plan.job), plan.job, False, 0.0)

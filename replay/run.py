@@ -1,0 +1,189 @@
+"""Runs one partition of a replay, from wherever its own records say that it stands.
+
+    feature-log[p] ──► rows ──► selected ──► rescored ──► changed? ──► output, in offset order ──► progress
+
+Progress is written after what it tells of is stored. Killed anywhere, the run goes on: what lies between the last
+progress and the last record is decided once more, to the same answer, and not written twice.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+from confluent_kafka import Consumer
+from msgspec.structs import replace
+
+from billing.log import Stretch, open_consumer
+from contracts.errors import Unavailable
+from contracts.replay import Direction, Replay, ReplayProgress, ReplayState
+from contracts.topics import Topic, topic_name
+from replay.log import ReplayLog
+from replay.output import decisions_of, flush, output_end, output_topic, write, written
+from replay.pace import Pace
+from replay.rescoring import Rescored, Rescorer
+from replay.rows import MOST_ROWS, Rows, read_rows, selected
+from replay.standing import Standing, earlier_of, read_standing
+from streams.delivery import Delivery
+
+CHECKPOINT_S: Final = 1.0
+# Rows at once, as a share of a second: so small that a live worker beside it never waits for long.
+_ROUND_S: Final = 0.02
+_FEWEST_ROWS: Final = 256
+# Client buffers: a replay reads ahead by seconds, not by gigabytes.
+_CONSUMER: Final = {"queued.max.messages.kbytes": 16_384}
+
+
+@dataclass
+class Where:
+    """What a run needs to know of the deployment."""
+
+    kafka: Mapping[str, Any]
+    prefix: str
+    by: str
+
+
+class PartitionRun:
+    """One partition of one run. `on_clicks(n)` hears that n more offsets are done."""
+
+    def __init__(
+        self, where: Where, replay: Replay, partition: int, rescorer: Rescorer, log: ReplayLog,
+        on_clicks: Callable[[int], None] = lambda clicks: None,
+    ) -> None:  # fmt: skip
+        self._where = where
+        self._replay = replay
+        self._partition = partition
+        self._span = replay.job.spans[partition]
+        self._rescorer = rescorer
+        self._log = log
+        self._on_clicks = on_clicks
+        self._topic = output_topic(replay, where.prefix)
+        self._pace = Pace(replay.clicks_per_s, time.monotonic, time.sleep)
+        self._failure: str | None = None
+        self._told: tuple[float, int] | None = None
+        self._at = ReplayProgress(
+            replay.id, replay.revision, partition, self._span.first, self._span.log_first,
+            self._span.decisions_end if replay.job.publish else 0, 0, "running", 0.0, where.by, 0,
+        )  # fmt: skip
+
+    def run(self) -> ReplayState:
+        """Do what is left; "done", or "cancelled" if somebody asked for that. Raises SlidrError."""
+        if (known := self._log.progress(self._replay.revision).get(self._partition)) is not None:
+            self._at = known
+        if self._at.state != "running":
+            self._on_clicks(self._at.next_offset - self._span.first)
+            return self._at.state
+        consumer = open_consumer({**self._where.kafka, **_CONSUMER})
+        delivery = Delivery(dict(self._where.kafka), self._fail)
+        try:
+            self._take_up(consumer)
+            if not self._is_cancelled():
+                self._replay_rows(consumer, delivery)
+            return self._tell("done" if self._at.next_offset >= self._span.end else "cancelled")
+        finally:
+            delivery.close(CHECKPOINT_S)
+            consumer.close()
+
+    def _take_up(self, consumer: Consumer) -> None:
+        """Go on above what the run has written, whatever the last progress says."""
+        tail = written(consumer, self._topic, self._partition, self._replay.id, self._at.output_offset)
+        first = max(self._at.next_offset, tail.last + 1)
+        self._on_clicks(first - self._span.first)
+        self._at = replace(self._at, next_offset=first, written=self._at.written + tail.records,
+                           output_offset=tail.end)  # fmt: skip
+        self._tell("running")
+
+    def _replay_rows(self, consumer: Consumer, delivery: Delivery) -> None:
+        standing = self._read_standing(consumer, self._at.next_offset)
+        log = Stretch(self._at.log_offset, self._span.log_end)
+        source = Stretch(self._at.next_offset, self._span.end)
+        checkpoint_s = time.monotonic() + CHECKPOINT_S
+        first, count, name = source.first, self._at.written, topic_name(Topic.FEATURE_LOG, self._where.prefix)
+        for rows in read_rows(consumer, name, self._partition, log, source, self._rows_at_once()):
+            count += self._decide(rows, standing, delivery)
+            self._on_clicks(rows.next_offset - first)
+            self._pace.spend(rows.next_offset - first)
+            first = rows.next_offset
+            if time.monotonic() > checkpoint_s:
+                self._stored(consumer, delivery, first, rows.log_offset, count)
+                self._tell("running")
+                if self._is_cancelled():
+                    return
+                checkpoint_s = time.monotonic() + CHECKPOINT_S
+        self._stored(consumer, delivery, self._span.end, self._span.log_end, count)
+        self._on_clicks(self._span.end - first)
+
+    def _stored(
+        self, consumer: Consumer, delivery: Delivery, next_offset: int, log_offset: int, count: int
+    ) -> None:  # fmt: skip
+        """Wait until what was decided so far is stored: progress may tell of it."""
+        flush(delivery, self._topic)
+        end = output_end(consumer, self._topic, self._partition)
+        self._at = replace(
+            self._at, next_offset=next_offset, log_offset=log_offset, output_offset=end, written=count
+        )  # fmt: skip
+
+    def _rows_at_once(self) -> int:
+        return int(min(MOST_ROWS, max(_FEWEST_ROWS, self._pace.clicks_per_s * _ROUND_S)))
+
+    def _read_standing(self, consumer: Consumer, first: int) -> Standing | None:
+        """None where it changes nothing: everything is written, beside what stands."""
+        job = self._replay.job
+        if not (job.publish or job.only_changed):
+            return None
+        topic = topic_name(Topic.DECISIONS, self._where.prefix)
+        earlier = earlier_of(self._replay, self._log.replays(), self._partition)
+        return read_standing(consumer, topic, self._partition, self._span, earlier, first)
+
+    def _decide(self, rows: Rows, standing: Standing | None, delivery: Delivery) -> int:
+        """Queue what is to be written of the rows; returns how many."""
+        if self._failure is not None:
+            raise Unavailable(f"{self._failure} Run the replay again: it goes on where it was.")
+        chosen = rows.where(selected(rows, self._replay.job.selection))
+        if not len(chosen.columns):
+            return 0
+        rescored = self._rescorer.rescore(chosen)
+        if standing is not None and self._replay.job.only_changed:
+            changed = changes(chosen, rescored, standing, self._replay.job.direction)
+            chosen, rescored = chosen.where(changed), rescored.where(changed)
+        by = standing.run_of(chosen.offsets) if standing and self._replay.job.publish else [None] * len(chosen.columns)
+        made = decisions_of(chosen, rescored, self._replay, by, _now_ms())
+        return write(delivery, self._topic, self._partition, made)
+
+    def _tell(self, state: ReplayState) -> ReplayState:
+        """Write progress; its rate is that since the record before."""
+        now_s, done = time.monotonic(), self._at.next_offset
+        before_s, before = self._told or (now_s, done)
+        self._told = now_s, done
+        rate = round((done - before) / max(now_s - before_s, 1e-3), 1)
+        self._at = replace(self._at, state=state, clicks_per_s=rate, by=self._where.by, at_ms=_now_ms())
+        self._log.tell(self._at)
+        return state
+
+    def _is_cancelled(self) -> bool:
+        """Whether somebody cancelled the run; takes over a new rate limit."""
+        for replay in self._log.replays():
+            if replay.revision == self._replay.revision:
+                self._pace.clicks_per_s = replay.clicks_per_s
+                return replay.cancelled
+        return False
+
+    def _fail(self, reason: str) -> None:
+        self._failure = reason
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def changes(rows: Rows, rescored: Rescored, standing: Standing, direction: Direction) -> npt.NDArray[np.bool_]:
+    """Rows (n,) whose verdict is another than the one in force, in the direction asked for."""
+    logged = np.asarray(pc.equal(rows.columns["verdict"], "invalid"))
+    was = standing.invalid(rows.offsets, logged)
+    changed: npt.NDArray[np.bool_] = rescored.invalid != was
+    if direction != "both":
+        changed &= rescored.invalid == (direction == "invalidate")
+    return changed

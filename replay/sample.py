@@ -1,0 +1,110 @@
+"""What a replay would change, from some of its clicks: blocks of records, evenly spread over the spans."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from confluent_kafka import Consumer
+
+from billing.log import Stretch, open_consumer
+from contracts.replay import Selection, Span
+from contracts.topics import Topic, topic_name
+from replay.estimate import Block
+from replay.rescoring import Rescorer
+from replay.rows import Rows, read_rows, selected
+
+BLOCKS: Final = 240
+RECORDS_PER_BLOCK: Final = 8
+MATCHING: Final = "matching"
+INVALIDATED: Final = "invalidated"
+RESTORED: Final = "restored"
+
+
+class Sample(NamedTuple):
+    """What was drawn: blocks, the share of all records that they are, the clicks in them, and the rate of deciding."""
+
+    blocks: list[Block]
+    drawn_ratio: float
+    clicks: int
+    clicks_per_s: float
+
+
+def draw(
+    kafka: Mapping[str, Any],
+    prefix: str,
+    spans: Mapping[int, Span],
+    selection: Selection,
+    rescorer: Rescorer,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Sample:
+    """Rescore a sample of the spans, or all where they are small. Raises Refused as `Rescorer` does."""
+    pieces = list(_pieces(spans))
+    blocks: list[Block] = []
+    clicks, busy_s = 0, 0.0
+    consumer = open_consumer(kafka)
+    try:
+        for number, (partition, log) in enumerate(pieces):
+            for rows in _read(consumer, topic_name(Topic.FEATURE_LOG, prefix), partition, log, spans[partition]):
+                started_s = time.perf_counter()
+                blocks.append(_judged(rows, selection, rescorer))
+                busy_s += time.perf_counter() - started_s
+                clicks += len(rows.columns)
+            on_progress(number + 1, len(pieces))
+    finally:
+        consumer.close()
+    drawn = sum(log.end - log.first for _, log in pieces) / sum(
+        span.log_end - span.log_first for span in spans.values()
+    )
+    return Sample(blocks, drawn, clicks, clicks / busy_s if busy_s else 0.0)
+
+
+def has_advertiser(kafka: Mapping[str, Any], prefix: str, spans: Mapping[int, Span], advertiser: str) -> bool:
+    """Whether any click of the spans is the advertiser's: reads until it finds one."""
+    only = Selection(advertisers=(advertiser,))
+    consumer = open_consumer(kafka)
+    try:
+        for partition, span in spans.items():
+            log = Stretch(span.log_first, span.log_end)
+            for rows in _read(consumer, topic_name(Topic.FEATURE_LOG, prefix), partition, log, span):
+                if selected(rows, only).any():
+                    return True
+        return False
+    finally:
+        consumer.close()
+
+
+def _read(consumer: Consumer, topic: str, partition: int, log: Stretch, span: Span) -> Iterator[Rows]:
+    return read_rows(consumer, topic, partition, log, Stretch(span.first, span.end))
+
+
+def _pieces(spans: Mapping[int, Span]) -> Iterator[tuple[int, Stretch]]:
+    """What to read: everything, or blocks at equal distances over the records of all partitions."""
+    records = sum(span.log_end - span.log_first for span in spans.values())
+    if records <= BLOCKS * RECORDS_PER_BLOCK:
+        yield from ((p, Stretch(span.log_first, span.log_end)) for p, span in spans.items())
+        return
+    starts = np.linspace(0, records - RECORDS_PER_BLOCK, BLOCKS).astype(int)
+    before = 0
+    for partition, span in spans.items():
+        held = span.log_end - span.log_first
+        for at in starts[(starts >= before) & (starts < before + held)].tolist():
+            first = span.log_first + at - before
+            yield partition, Stretch(first, min(span.log_end, first + RECORDS_PER_BLOCK))
+        before += held
+
+
+def _judged(rows: Rows, selection: Selection, rescorer: Rescorer) -> Block:
+    chosen = rows.where(selected(rows, selection))
+    counts, sums = Counter({MATCHING: len(chosen.columns), INVALIDATED: 0, RESTORED: 0}), Counter[str]()
+    if len(chosen.columns):
+        invalid = rescorer.rescore(chosen).invalid
+        was = np.asarray(pa.compute.equal(chosen.columns["verdict"], "invalid"))
+        costs, currencies = chosen.columns["cost_micros"].to_numpy(), np.asarray(chosen.columns["currency"])
+        for name, flips in ((INVALIDATED, invalid & ~was), (RESTORED, ~invalid & was)):
+            counts[name] = int(flips.sum())
+            for currency in np.unique(currencies).tolist():
+                sums[f"{name} {currency}"] = int(costs[flips & (currencies == currency)].sum())
+    return Block(len(rows.columns), counts, sums)

@@ -1,0 +1,83 @@
+"""What became of a run, from its request and its progress. Pure."""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from contracts.events import TimeMs
+from contracts.replay import Direction, Replay, ReplayProgress
+
+# Whoever works on a partition tells every second; before the first clicks it may read for long what is in force.
+QUIET_MS: Final = 30_000
+RunState = Literal["waiting", "running", "interrupted", "cancelling", "cancelled", "done"]
+
+
+class RunStatus(Struct, frozen=True):
+    """`clicks` of a run, how many are done, how many records it wrote; rates in clicks/s.
+
+    `interrupted`: begun, not done, and nobody has told of it for `QUIET_MS`. `seconds_left` is None while nobody works.
+    """
+
+    replay_id: str
+    revision: int
+    state: RunState
+    model_version: str
+    publish: bool
+    only_changed: bool
+    direction: Direction
+    asked_at_ms: TimeMs
+    by: str
+    clicks: int
+    done: int
+    written: int
+    clicks_per_s: float
+    limit_clicks_per_s: float
+    seconds_left: float | None
+    partitions: tuple[ReplayProgress, ...]
+
+
+def run_status(replay: Replay, progress: Mapping[int, ReplayProgress], now_ms: int) -> RunStatus:
+    """Status at a time."""
+    spans, job = replay.job.spans, replay.job
+    clicks = sum(span.offsets for span in spans.values())
+    done = sum(progress[p].next_offset - span.first for p, span in spans.items() if p in progress)
+    working = [one for one in progress.values() if is_worked_on(one, now_ms)]
+    rate = sum(one.clicks_per_s for one in working)
+    # Between two partitions nobody works, and the run goes on.
+    lately = any(now_ms - one.at_ms < QUIET_MS for one in progress.values())
+    state = _state(replay, progress, lately)
+    return RunStatus(
+        replay_id=replay.id,
+        revision=replay.revision,
+        state=state,
+        model_version=job.model_version,
+        publish=job.publish,
+        only_changed=job.only_changed,
+        direction=job.direction,
+        asked_at_ms=replay.request.at_ms,
+        by=replay.request.by,
+        clicks=clicks,
+        done=done,
+        written=sum(one.written for one in progress.values()),
+        clicks_per_s=rate,
+        limit_clicks_per_s=replay.clicks_per_s,
+        seconds_left=(clicks - done) / rate if state == "running" and rate > 0 else None,
+        partitions=tuple(progress[p] for p in sorted(progress)),
+    )
+
+
+def is_worked_on(progress: ReplayProgress, now_ms: int) -> bool:
+    """Whether somebody has told of this partition lately, and is not at its end."""
+    return progress.state == "running" and now_ms - progress.at_ms < QUIET_MS
+
+
+def _state(replay: Replay, progress: Mapping[int, ReplayProgress], lately: bool) -> RunState:
+    states = [progress[p].state if p in progress else "waiting" for p in replay.job.spans]
+    if all(state == "done" for state in states):
+        return "done"
+    if replay.cancelled:
+        return "cancelled" if all(state in ("done", "cancelled") for state in states) else "cancelling"
+    if lately:
+        return "running"
+    return "interrupted" if progress else "waiting"

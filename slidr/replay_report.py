@@ -1,0 +1,70 @@
+"""`slidr replay report`: the comparison, saved as a page and shown in a terminal."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from replay.comparing import compare
+from replay.comparison import Compared
+from replay.log import ReplayLog
+from replay.plan import Plan
+from replay.plans import Plans
+from replay.status import RunStatus, run_status
+from slidr.replay_page import LINE_TITLES, TITLES, line_cells, replay_html, totals
+from slidr.replaying import releases_of
+from slidr.settings import Settings, kafka_config
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+# Of advertisers and campaigns; slices are few, and hours one wants to see all of.
+_ROWS = 10
+
+
+class Report(Struct, frozen=True):
+    """What a plan changes, what its runs have written of that, and where the page is."""
+
+    replay_id: str
+    model_version: str
+    from_ms: int
+    to_ms: int
+    compared: Compared
+    runs: list[RunStatus]
+    page: str
+
+
+def make_report(settings: Settings, plan: Plan, now_ms: int, on_clicks: Callable[[int], None]) -> Report:
+    """Decide the plan's range again, and write the page beside the plan. Raises what a run would."""
+    kafka = kafka_config(settings, "consumer")
+    releases = releases_of(settings)
+    releases.check(plan.job)
+    rescorer = releases.rescorer(plan.job.model_version, keep_rules=plan.job.keep_rules)
+    with ReplayLog(kafka, settings.topic_prefix) as log:
+        compared = compare(kafka, settings.topic_prefix, plan, rescorer, log, on_clicks)
+        runs = [
+            run_status(replay, log.progress(replay.revision), now_ms)
+            for replay in log.replays()
+            if replay.id == plan.id
+        ]  # fmt: skip
+    page = Plans(settings.replays_uri).write(f"{plan.id}.html", replay_html(plan, compared).encode())
+    return Report(plan.id, plan.job.model_version, plan.from_ms, plan.to_ms, compared, runs, page)
+
+
+def report_tables(report: Report) -> "Iterator[Table]":
+    """The same for a terminal: the first lines of each table."""
+    from rich.table import Table
+
+    compared = report.compared
+    confusion = Table("", "becomes valid", "becomes invalid", title="Verdicts", title_justify="left")
+    for old in ("valid", "invalid"):
+        confusion.add_row(f"was {old}", *(f"{compared.confusion[f'{old} to {new}']:,}" for new in ("valid", "invalid")))
+    yield confusion
+    for name, lines in {"all": totals(compared), **compared.lines}.items():
+        title = f"By {TITLES[name]}" if name in TITLES else "Money"
+        shown = lines[:_ROWS] if name in ("advertiser_id", "campaign_id") else lines
+        more = f", the first {_ROWS} of {len(lines)}" if len(lines) > len(shown) else ""
+        table = Table(*LINE_TITLES, title=f"{title}{more}", title_justify="left")
+        for line in shown:
+            table.add_row(*line_cells(line))
+        yield table

@@ -1,0 +1,133 @@
+"""Rows and decisions in force are those that a reader of the topics takes: each click once, repetitions dropped."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from billing.log import Stretch, open_consumer, whole_log
+from contracts.events import LIVE, Click, Decision
+from contracts.replay import Replay, ReplayJob, ReplayRequest, Selection, Span, fold_requests
+from contracts.topics import Topic, topic_name
+from model.decide import decide, invalid_rows, written_scores
+from model.manifest import SLICES
+from model.release import Release
+from replay.pace import Pace
+from replay.rows import read_rows
+from replay.standing import Earlier, read_standing
+from tests.builders import START_MS, click, decision
+from tests.replay.logged import Logged, features_of
+
+SPAN = Span(first=0, end=100, log_first=0, log_end=9, decisions_first=0, decisions_end=0)
+
+
+def decisions(offsets: Sequence[int], **fields: object) -> list[Decision]:
+    return [decision(click_id=f"c{offset}", source_offset=offset, **fields) for offset in offsets]
+
+
+def log_rows(logged: Logged, offsets: Sequence[int]) -> None:
+    logged.write_rows(decisions(offsets), features_of(len(offsets), offsets[0]))
+
+
+@pytest.mark.parametrize("at_once", [1, 30, 1_000])
+def test_a_paused_workers_repetitions_and_what_lies_outside_of_the_span_are_left_out(
+    logged: Logged, at_once: int
+) -> None:
+    for offsets in (range(10, 40), range(40, 53), range(31, 40), range(35, 45), range(53, 81)):
+        log_rows(logged, offsets)
+    logged.flush()
+    consumer = open_consumer(logged.kafka)
+
+    parts = list(
+        read_rows(consumer, topic_name(Topic.FEATURE_LOG, logged.prefix), 0, Stretch(0, 5), Stretch(20, 60), at_once)
+    )
+
+    consumer.close()
+    assert np.concatenate([part.offsets for part in parts]).tolist() == list(range(20, 60))
+    assert all(len(part.columns) == len(part.features) for part in parts)
+    assert parts[-1].next_offset == 60
+    assert parts[-1].log_offset == 5
+
+
+def test_the_decision_in_force_is_that_of_the_highest_revision_and_repetitions_do_not_count(logged: Logged) -> None:
+    logged.write_decisions(decisions(range(4)))
+    logged.write_decisions(decisions([1, 2], verdict="invalid"))  # late, so dropped
+    logged.write_decisions(decisions([1, 3], verdict="invalid", run="r-a", revision=1))
+    logged.write_decisions(decisions([1], verdict="valid", run="r-b", revision=2))
+    logged.write_decisions(decisions([0], verdict="invalid", run="r-later", revision=9))
+    logged.flush()
+    consumer = open_consumer(logged.kafka)
+    topic = topic_name(Topic.DECISIONS, logged.prefix)
+    span = replace(SPAN, end=5, decisions_end=whole_log(consumer, topic)[0].end)
+
+    standing = read_standing(consumer, topic, 0, span, [Earlier("r-a", 0), Earlier("r-b", 0)], 0)
+
+    consumer.close()
+    offsets = np.arange(5)
+    logged_verdicts = np.array([False, False, False, False, True])
+    assert standing.invalid(offsets, logged_verdicts).tolist() == [False, False, False, True, True]
+    assert standing.run_of(offsets) == [LIVE, "r-b", LIVE, "r-a", LIVE]
+
+
+@given(st.lists(st.tuples(st.floats(0, 1, width=32), st.sampled_from(SLICES), st.booleans())), st.integers(0, 10**6))
+def test_columns_are_decided_as_clicks_are(rows: list[tuple[float, str, bool]], seed: int) -> None:
+    thresholds = dict(
+        zip(SLICES, np.random.default_rng(seed).uniform(0, 1.1, len(SLICES)).round(6).tolist(), strict=True)
+    )
+    release = Release("v1", (), None, thresholds, b"{}", None, None)
+    scores = np.array([score for score, _, _ in rows], np.float32)
+    clicks: list[Click] = [click(device=name.split("|")[0], logged_in=name.endswith("user")) for _, name, _ in rows]
+
+    one_by_one = decide(release, clicks, scores, [("stale_click",) if ruled else () for _, _, ruled in rows])
+
+    columns = invalid_rows(
+        written_scores(scores),
+        np.array([thresholds[name] for _, name, _ in rows], np.float64),
+        np.array([ruled for _, _, ruled in rows], bool),
+    )
+    assert ["invalid" if invalid else "valid" for invalid in columns] == one_by_one.verdict
+
+
+def request(
+    action: str, replay_id: str, at_offset: int, rate: float | None = None, of_revision: int | None = None
+) -> ReplayRequest:
+    job = ReplayJob(Selection(), "good", "", {0: SPAN}) if action == "run" else None
+    return ReplayRequest(action, replay_id, at_offset, START_MS, "dana", job, rate, of_revision)  # type: ignore[arg-type]
+
+
+def test_of_two_requests_written_at_once_one_counts() -> None:
+    found = fold_requests([(0, request("run", "a", 0)), (1, request("run", "b", 0)), (2, request("run", "c", 2))])
+
+    assert [(replay.id, replay.revision) for replay in found] == [("a", 1), ("c", 3)]
+
+
+def test_a_run_is_cancelled_and_slowed_by_later_requests() -> None:
+    records = [request("run", "a", 0, 10.0), request("rate", "a", 1, 5.0, 1), request("run", "b", 2, 7.0)]
+    records.append(request("cancel", "b", 3, of_revision=3))
+
+    found: list[Replay] = fold_requests(enumerate(records))
+
+    assert [(replay.id, replay.clicks_per_s, replay.cancelled) for replay in found] == [
+        ("a", 5.0, False),
+        ("b", 7.0, True),
+    ]
+
+
+def test_the_rate_is_kept_and_lost_time_is_not_made_up_for() -> None:
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    pace = Pace(100.0, lambda: now[0], sleep)
+
+    for _ in range(10):
+        pace.spend(50)
+    assert now[0] == pytest.approx(5.0)
+    now[0] += 60  # Kafka was away
+    for _ in range(10):
+        pace.spend(50)
+    assert now[0] == pytest.approx(70.0, abs=0.2)
