@@ -12,6 +12,7 @@ from replay.log import ReplayLog
 from replay.output import make_shadow_topic
 from replay.plan import Plan, overlap
 from replay.releases import Releases
+from replay.status import QUIET_MS
 
 # A modest rate: a tenth of what one core decides, so that live workers beside it keep their latency.
 CLICKS_PER_S: Final = 10_000.0
@@ -61,7 +62,8 @@ def _share_again(log: ReplayLog, replay: Replay, at_ms: TimeMs, by: str) -> None
     """Ask agents for what is left of a run. What kept it before is forgotten: they will say if it still does."""
     for known in log.progress(replay.revision).values():
         if known.problem is not None:
-            log.tell(replace(known, problem=None, clicks_per_s=0.0, by=by, at_ms=0))
+            # As of long ago: nobody is at work on it.
+            log.tell(replace(known, problem=None, clicks_per_s=0.0, by=by, at_ms=at_ms - QUIET_MS))
     log.ask("rate", replay.id, at_ms, by, clicks_per_s=replay.clicks_per_s, of_revision=replay.revision, shared=True)
 
 

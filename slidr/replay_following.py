@@ -44,8 +44,8 @@ def failure(run: RunStatus) -> str:
             problems.setdefault(one.problem, []).append(one.partition)
     listed = "".join(f"\n  - partition(s) {', '.join(map(str, at))}: {why}" for why, at in problems.items())
     return (
-        f"Replay {run.replay_id} cannot go on, {run.done:,} of {run.clicks:,} clicks are done. When that is mended, run "
-        f"it again.{listed}"
+        f"Replay {run.replay_id} cannot go on; {run.done:,} of {run.clicks:,} clicks are done. Mend this, and run it "
+        f"again:{listed}"
     )
 
 
@@ -65,9 +65,9 @@ class _Waiting:
         elif now_s > self._until_s:
             self._until_s = float("inf")
             self._say(
-                f"No agent has taken up replay {run.replay_id} for {PATIENCE_S:.0f} s. Start one, `slidr replay-agent`, or "
-                "look why those that run do not reach Kafka. Ctrl-C ends the waiting; the same command with --local does "
-                "the work here."
+                f"No agent has taken up replay {run.replay_id} within {PATIENCE_S:.0f} s. Start one with "
+                "`slidr replay-agent`, or look why those that run do not reach Kafka. Ctrl-C ends the waiting; with "
+                "--local the same command does it here."
             )
 
 

@@ -122,7 +122,6 @@ def partition_table(run: RunStatus) -> "Table":
     for one in run.partitions:
         state = "failed" if one.problem else one.state
         at_work = f"{one.clicks_per_s:,.0f}" if one.by in run.agents and state == "running" else "-"
-        told = show_time(one.at_ms) if one.at_ms else "-"
         table.add_row(
             str(one.partition),
             state,
@@ -130,7 +129,7 @@ def partition_table(run: RunStatus) -> "Table":
             str(one.next_offset),
             at_work,
             one.by,
-            told,
+            show_time(one.at_ms),
             one.problem or "-",
         )
     return table
