@@ -10,6 +10,7 @@ Both may write for a moment; a reader of the decisions drops what is not above t
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 import structlog
 
-from contracts.errors import BadInput, Unavailable
+from contracts.errors import BadInput, SlidrError, Unavailable
 from contracts.topics import Topic, topic_name
 from replay.broker import Broker
 from replay.releases import Releases
@@ -33,7 +34,7 @@ COMMIT_S: Final = 0.5
 RETRY_S: Final = 2.0
 # What is under way may end by itself for so long; reading what is in force does not, and may be left.
 GRACE_S: Final = 5.0
-CLOSE_S: Final = 20.0
+CLOSE_S: Final = 10.0
 WATCH_S: Final = 0.2
 # A task may take hours: Faust is not to call that an error.
 _A_WEEK_S: Final = 7 * 86_400.0
@@ -80,6 +81,7 @@ class ReplayAgent:
         self._failed: asyncio.Future[Any] = self._loop.create_future()
         self._stop = _Stop()
         self._at_work: dict[Any, _Stop] = {}
+        self._joined = False
         self._app = self._make_app()
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
@@ -140,6 +142,7 @@ class ReplayAgent:
 
     async def _assigned(self, app: Any, assigned: Any, **_: Any) -> None:
         log.info("assigned", topics=sorted(f"{tp.topic}[{tp.partition}]" for tp in assigned))
+        self._joined = True
         for tp, stop in self._at_work.items():
             if tp not in assigned:
                 stop.set()
@@ -216,13 +219,26 @@ class ReplayAgent:
         for stop in self._at_work.values():
             stop.set()
         deadline_s = self._loop.time() + GRACE_S + RETRY_S
-        while self._at_work and self._loop.time() < deadline_s:
+        while (self._at_work or self._is_joining) and self._loop.time() < deadline_s:
             await asyncio.sleep(0.02)
-        with contextlib.suppress(TimeoutError):  # the group notices after a session
+        try:
             await asyncio.wait_for(self._app.stop(), CLOSE_S)
+        except TimeoutError:
+            self._leave()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def _is_joining(self) -> bool:
+        """Faust's threads lock each other up if they are stopped while their group assigns partitions."""
+        return not self._failed.done() and (not self._joined or self._app.rebalancing)
+
+    def _leave(self) -> None:
+        """End a process whose threads never will: nothing is left to be written, and the group notices by itself."""
+        error = self._failed.exception() if self._failed.done() else None
+        log.warning("left without the group's knowledge: its members wait a session", failure=error and str(error))
+        os._exit(error.exit_code if isinstance(error, SlidrError) else 1 if error else 0)
 
     def _fail(self, error: BaseException) -> None:
         if not self._failed.done():
