@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from contracts.events import DEVICES, Click, Decision, PartitionStatus, Purchase, ReleaseEvent, WorkerStatus
-from contracts.replay import ReplayJob, ReplayProgress, ReplayRequest, Selection, Span
+from contracts.replay import ReplayJob, ReplayProgress, ReplayRequest, ReplayTask, Selection, Span
 from contracts.schemas import EVENTS
 from tests.builders import START_MS, click, decision, purchase
 from tests.contracts.strategies import beyond, events
@@ -29,6 +29,7 @@ PLAIN: dict[type[msgspec.Struct], msgspec.Struct] = {
     WorkerStatus: STATUS,
     ReplayRequest: REQUEST,
     ReplayProgress: PROGRESS,
+    ReplayTask: ReplayTask("r1", 1, 0),
 }
 
 
