@@ -19,6 +19,7 @@ class Topic(StrEnum):
     REPLAY_REQUESTS = "replay-requests"
     REPLAY_PROGRESS = "replay-progress"
     SENTINEL_STATE = "sentinel-state"
+    DECISION_MARKERS = "decision-markers"
 
 
 class TopicSpec(NamedTuple):
@@ -48,6 +49,8 @@ SPECS: dict[Topic, TopicSpec] = {
     Topic.REPLAY_REQUESTS: TopicSpec(partitions=1, retention_ms=-1),
     Topic.REPLAY_PROGRESS: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
     Topic.SENTINEL_STATE: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
+    # Not compacted: the first marker of an hour counts, compaction would keep the last.
+    Topic.DECISION_MARKERS: TopicSpec(partitions=None, retention_ms=-1, follows_clicks=True),
 }
 
 
