@@ -13,7 +13,7 @@ import msgspec
 
 from contracts.compatibility import incompatibilities
 from contracts.errors import Refused
-from contracts.events import Click, Decision, Purchase, ReleaseEvent, WorkerStatus
+from contracts.events import Click, Decision, FinalityMarker, Purchase, ReleaseEvent, WorkerStatus
 from contracts.replay import ReplayProgress, ReplayRequest, ReplayTask
 from contracts.topics import Topic
 
@@ -28,6 +28,7 @@ EVENTS: dict[Topic, type[msgspec.Struct]] = {
     Topic.REPLAY_REQUESTS: ReplayRequest,
     Topic.REPLAY_TASKS: ReplayTask,
     Topic.REPLAY_PROGRESS: ReplayProgress,
+    Topic.DECISION_MARKERS: FinalityMarker,
 }
 # Others write these; all the rest is written by us.
 INPUTS = frozenset({Topic.CLICKS, Topic.PURCHASES})

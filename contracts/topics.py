@@ -20,6 +20,7 @@ class Topic(StrEnum):
     REPLAY_TASKS = "replay-tasks"
     REPLAY_PROGRESS = "replay-progress"
     SENTINEL_STATE = "sentinel-state"
+    DECISION_MARKERS = "decision-markers"
 
 
 class TopicSpec(NamedTuple):
@@ -50,6 +51,8 @@ SPECS: dict[Topic, TopicSpec] = {
     Topic.REPLAY_TASKS: TopicSpec(partitions=None, retention_ms=7 * DAY_MS, follows_clicks=True),
     Topic.REPLAY_PROGRESS: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
     Topic.SENTINEL_STATE: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
+    # Not compacted: the first marker of an hour counts, compaction would keep the last.
+    Topic.DECISION_MARKERS: TopicSpec(partitions=None, retention_ms=-1, follows_clicks=True),
 }
 
 
