@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from confluent_kafka import Consumer, Message
 
-from billing.log import PATIENCE_S, Stretch, assign, fetch, place
+from billing.log import PATIENCE_S, Stretch, assign, fetch, partitions_of, place
 from contracts.errors import Unavailable
 
 
@@ -13,6 +13,8 @@ def read_stretch(consumer: Consumer, topic: str, partition: int, stretch: Stretc
     """All records of a stretch in order, some at once. Raises Unavailable when none come in time."""
     if stretch.first >= stretch.end:
         return
+    # A client that does not know the topic yet would look for it a second later, at its next look around.
+    partitions_of(consumer, topic)
     assign(consumer, topic, {partition: stretch.first})
     reached, progress_at_s = stretch.first, time.monotonic()
     while reached < stretch.end:
