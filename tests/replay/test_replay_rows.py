@@ -15,6 +15,7 @@ from contracts.topics import Topic, topic_name
 from model.decide import decide, invalid_rows, written_scores
 from model.manifest import SLICES
 from model.release import Release
+from replay.logs import Logs
 from replay.pace import Pace
 from replay.rows import read_rows
 from replay.standing import Earlier, read_standing
@@ -60,10 +61,11 @@ def test_the_decision_in_force_is_that_of_the_highest_revision_and_repetitions_d
     logged.write_decisions(decisions([0], verdict="invalid", run="r-later", revision=9))
     logged.flush()
     consumer = open_consumer(logged.kafka)
-    topic = topic_name(Topic.DECISIONS, logged.prefix)
-    span = replace(SPAN, end=5, decisions_end=whole_log(consumer, topic)[0].end)
+    logs = Logs(logged.kafka, logged.prefix)
+    held = whole_log(consumer, logs.name(Topic.DECISIONS))
+    span = replace(SPAN, end=5, decisions_end=held[0].end)
 
-    standing = read_standing(consumer, topic, 0, span, [Earlier("r-a", 0), Earlier("r-b", 0)], 0)
+    standing = read_standing(consumer, logs, 0, span, [Earlier("r-a", 0), Earlier("r-b", 0)], 0)
 
     consumer.close()
     offsets = np.arange(5)
