@@ -38,6 +38,7 @@ class LogView:
         self._log = CommitLog(store, topic)
         self._state = self._log.load()
         self._highest: dict[tuple[str, str], int] = {}
+        self._skips: list[Source] | None = None
 
     @property
     def topic_id(self) -> str | None:
@@ -90,8 +91,10 @@ class LogView:
 
     def _skipped(self, partition: int) -> list[Source]:
         """Records that could not be read: only their commits say which."""
-        ranges = [part for commit in self._log.commits() for part in commit.ranges if part.partition == partition]
-        return [Source(partition, skip.first, skip.last + 1) for part in ranges for skip in part.skips]
+        if self._skips is None:
+            ranges = [part for commit in self._log.commits() for part in commit.ranges]
+            self._skips = [Source(part.partition, skip.first, skip.last + 1) for part in ranges for skip in part.skips]
+        return [skip for skip in self._skips if skip.partition == partition]
 
 
 def _first(file: DataFile, partition: int, first: int, end: int) -> int | None:

@@ -87,7 +87,8 @@ class Logs:
                 name = self.name(Topic.FEATURE_LOG)
                 raise Refused(
                     f"{name}[{partition}]: {listed(lost)} expired from Kafka since the plan was made, and "
-                    f"{self._archive} does not hold them. Plan again with --allow-gaps to replay what is left."
+                    f"{self._archive} does not hold them. Check SLIDR_ARCHIVE_URI here, or plan again with "
+                    "--allow-gaps to replay what is left."
                 )
             view = self.view(Topic.FEATURE_LOG)
             for table in view.rows(partition, *piece) if view else ():

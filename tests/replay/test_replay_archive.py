@@ -13,6 +13,7 @@ from contracts.errors import Misconfigured, Refused
 from contracts.events import Click, Decision
 from contracts.replay import Selection
 from contracts.topics import HOUR_MS, Topic
+from replay import spans
 from replay.begin import begin, job_of
 from replay.log import ReplayLog
 from replay.logs import Logs
@@ -24,7 +25,6 @@ from replay.run import PartitionRun, Where
 from slidr.times import show_time
 from tests.archive.doubles import Place, archive, features_record, started
 from tests.builders import START_MS
-from tests.replay.agents import Agents
 from tests.replay.conftest import Slidr
 from tests.replay.expired import archive_now, expire, expire_all
 from tests.replay.logged import ROWS_PER_RECORD, Logged, clicks_of
@@ -122,25 +122,27 @@ def decided_at(decided: list[Decision], partition: int, offsets: range) -> list[
     ]  # fmt: skip
 
 
-def test_agents_replay_a_part_of_what_has_expired_as_a_whole(
-    logged: Logged, slidr: Slidr, planned: Planned, tmp_path: Path
+def test_a_range_that_has_expired_as_a_whole_begins_and_ends_where_it_did_in_kafka(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(spans, "MAX_IN_FLIGHT_RECORDS", 0)
     decided = decide(logged, "good")
+    from_ms, to_ms = START_MS + 412 * STEP_MS, START_MS + 2_604 * STEP_MS
+    wish = Wish(from_ms, to_ms, Selection(), "good")
+    in_kafka = plan(logged, wish)
     archive_now(logged)
     expire_all(logged)
-    from_ms, to_ms = START_MS + 400 * STEP_MS, START_MS + 2_600 * STEP_MS
-    agents = Agents(logged, tmp_path)
-    try:
-        agents.start()
-        made = planned("--from", show_time(from_ms), "--to", show_time(to_ms))
-        done = slidr("replay", "run", made["id"])
-    finally:
-        agents.close()
 
-    assert done.returncode == 0, done.stderr + agents.logs()
+    made = plan(logged, wish)
+    run(logged, "r1")
+
     within = [one for one in decided if from_ms <= one.decided_at_ms < to_ms]
-    assert {(part["place"], part["end"] - part["first"]) for part in made["parts"]} == {("archive", len(within) // 2)}
-    assert_same_bytes(shadow_records(logged, made["id"]), within)
+    assert made.job == in_kafka.job
+    assert made.outlook.sampled == in_kafka.outlook.sampled == len(within)
+    assert [(part.place, part.first, part.end) for part in made.parts] == [
+        ("archive", span.first, span.end) for span in in_kafka.job.spans.values()
+    ]
+    assert_same_bytes(shadow_records(logged, "r1"), within)
 
 
 def test_corrections_that_have_expired_are_in_force_nevertheless(logged: Logged, slidr: Slidr) -> None:

@@ -17,9 +17,11 @@ from model.manifest import SLICES
 from model.release import Release
 from replay.logs import Logs
 from replay.pace import Pace
-from replay.rows import read_rows
+from replay.rows import Rows, read_rows
+from replay.spans import resolve
 from replay.standing import Earlier, read_standing
 from tests.builders import START_MS, click, decision
+from tests.replay.expired import archive_now, expire
 from tests.replay.logged import Logged, features_of
 
 SPAN = Span(first=0, end=100, log_first=0, log_end=9, decisions_first=0, decisions_end=0)
@@ -51,6 +53,36 @@ def test_a_paused_workers_repetitions_and_what_lies_outside_of_the_span_are_left
     assert all(len(part.columns) == len(part.features) for part in parts)
     assert parts[-1].next_offset == 60
     assert parts[-1].log_offset == 5
+
+
+@pytest.mark.parametrize("at_once", [1, 1_000])
+def test_rows_are_the_same_where_the_archive_ends_and_kafka_begins_with_a_repetition(
+    logged: Logged, at_once: int
+) -> None:
+    for offsets in (range(10, 40), range(40, 53), range(31, 40), range(35, 45), range(53, 81)):
+        log_rows(logged, offsets)
+    logged.flush()
+    archive_now(logged)
+    expire(logged, Topic.FEATURE_LOG, {0: 2})
+    logs = Logs(logged.kafka, logged.prefix, logged.environment["SLIDR_ARCHIVE_URI"])
+    consumer, span = open_consumer(logged.kafka), replace(SPAN, first=20, end=60, log_end=5)
+
+    def read(log_first: int, first: int) -> list[Rows]:
+        return list(logs.rows(consumer, 0, span, Stretch(log_first, 5), Stretch(first, 60), at_once))
+
+    parts = read(0, 20)
+    for part in parts[::9]:  # whoever goes on there reads the rest
+        rest = read(part.log_offset, part.next_offset)
+        assert offsets_in(rest) == list(range(part.next_offset, 60))
+    resolved = resolve(logs, START_MS, START_MS + 10**9)
+
+    consumer.close()
+    assert offsets_in(parts) == list(range(20, 60))
+    assert [(part.place, part.first, part.end) for part in resolved.parts] == [("archive", 10, 53), ("kafka", 53, 81)]
+
+
+def offsets_in(parts: Sequence[Rows]) -> list[int]:
+    return [offset for part in parts for offset in part.offsets.tolist()]
 
 
 def test_the_decision_in_force_is_that_of_the_highest_revision_and_repetitions_do_not_count(logged: Logged) -> None:
