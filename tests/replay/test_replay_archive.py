@@ -127,7 +127,7 @@ def test_a_range_that_has_expired_as_a_whole_begins_and_ends_where_it_did_in_kaf
 ) -> None:
     monkeypatch.setattr(spans, "MAX_IN_FLIGHT_RECORDS", 0)
     decided = decide(logged, "good")
-    from_ms, to_ms = START_MS + 412 * STEP_MS, START_MS + 2_604 * STEP_MS
+    from_ms, to_ms = START_MS + 412 * STEP_MS + 2, START_MS + 2_604 * STEP_MS + 2  # in which a click was decided
     wish = Wish(from_ms, to_ms, Selection(), "good")
     in_kafka = plan(logged, wish)
     archive_now(logged)

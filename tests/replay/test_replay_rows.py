@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from billing.log import Stretch, open_consumer, whole_log
+from contracts.errors import Refused
 from contracts.events import LIVE, Click, Decision
 from contracts.replay import Replay, ReplayJob, ReplayRequest, Selection, Span, fold_requests
 from contracts.topics import Topic, topic_name
@@ -104,6 +105,21 @@ def test_the_decision_in_force_is_that_of_the_highest_revision_and_repetitions_d
     logged_verdicts = np.array([False, False, False, False, True])
     assert standing.invalid(offsets, logged_verdicts).tolist() == [False, False, False, True, True]
     assert standing.run_of(offsets) == [LIVE, "r-b", LIVE, "r-a", LIVE]
+
+
+def test_a_lost_decision_of_a_worker_counts_as_logged_and_a_lost_correction_is_refused(logged: Logged) -> None:
+    logged.write_decisions(decisions(range(4), verdict="invalid"))
+    logged.flush()
+    expire(logged, Topic.DECISIONS, {0: 2})
+    consumer, logs = open_consumer(logged.kafka), Logs(logged.kafka, logged.prefix)
+    span = replace(SPAN, end=4, decisions_end=4)
+
+    standing = read_standing(consumer, logs, 0, span, [], 0)
+    with pytest.raises(Refused, match=r"records 0 to 1 have expired and are not archived. Replay\(s\) r-a have"):
+        read_standing(consumer, logs, 0, span, [Earlier("r-a", 0)], 0)
+
+    consumer.close()
+    assert standing.invalid(np.arange(4), np.zeros(4, bool)).tolist() == [False, False, True, True]
 
 
 @given(st.lists(st.tuples(st.floats(0, 1, width=32), st.sampled_from(SLICES), st.booleans())), st.integers(0, 10**6))
