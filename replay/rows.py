@@ -80,7 +80,7 @@ def read_rows(
                 rows += offsets_of(record)[1] - offsets_of(record)[0] + 1
             if rows >= most_rows or record is records[-1]:
                 for part in _joined(waiting):
-                    found = _within(part, last, source.end, place(record)[1] + 1)
+                    found = within(part, last, source.end, place(record)[1] + 1)
                     last = max(last, found.next_offset - 1)
                     yield found
                 waiting, rows = [], 0
@@ -132,8 +132,8 @@ def _joined(records: Sequence[Message]) -> Iterator[Any]:
             first = at
 
 
-def _within(table: Any, last: int, end: int, log_offset: int) -> Rows:
-    """Rows above `last` and above all before them, below `end`."""
+def within(table: Any, last: int, end: int, log_offset: int) -> Rows:
+    """Rows of a table above `last` and above all before them, below `end`; reading goes on at `log_offset`."""
     rows = _rows(table, last + 1, log_offset)
     offsets = rows.offsets
     before = np.maximum.accumulate(np.concatenate(([last], offsets[:-1]))) if len(offsets) else offsets

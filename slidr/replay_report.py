@@ -8,6 +8,7 @@ from msgspec import Struct
 from replay.comparing import compare
 from replay.comparison import Compared
 from replay.log import ReplayLog
+from replay.logs import Logs
 from replay.plan import Plan
 from replay.plans import Plans
 from replay.status import RunStatus, run_status
@@ -41,7 +42,7 @@ def make_report(settings: Settings, plan: Plan, now_ms: int, on_clicks: Callable
     releases.check(plan.job)
     rescorer = releases.rescorer(plan.job.model_version, keep_rules=plan.job.keep_rules)
     with ReplayLog(kafka, settings.topic_prefix) as log:
-        compared = compare(kafka, settings.topic_prefix, plan, rescorer, log, on_clicks)
+        compared = compare(Logs(kafka, settings.topic_prefix, settings.archive_uri), plan, rescorer, log, on_clicks)
         runs = [
             run_status(replay, log.progress(replay.revision), now_ms)
             for replay in log.replays()

@@ -54,7 +54,7 @@ def releases_of(settings: Settings) -> Releases:
 
 def run_here(settings: Settings, replay: Replay, log: ReplayLog, on_clicks: Callable[[int], None]) -> Outcome:
     """Do all partitions of a run, one after the other. Raises SlidrError; what was done stays done."""
-    where = Where(kafka_config(settings, "consumer"), settings.topic_prefix, user())
+    where = Where(kafka_config(settings, "consumer"), settings.topic_prefix, user(), settings.archive_uri)
     rescorer = releases_of(settings).rescorer(replay.job.model_version, keep_rules=replay.job.keep_rules)
     states = [
         PartitionRun(where, replay, partition, rescorer, log, on_clicks).run()
@@ -163,9 +163,17 @@ def _lines(plan: Plan) -> Iterator[tuple[str, str]]:
             yield name, ", ".join(values)
     if selection.model_version_was:
         yield "decided by", selection.model_version_was
-    yield "offsets", ", ".join(f"clicks[{p}] {span.first} to {span.end - 1}" for p, span in sorted(job.spans.items()))
-    for part in plan.expired:
-        yield "expired", f"partition {part.partition}, before {show_time(part.until_ms)}: left out"
+    if any(part.place == "archive" for part in plan.parts):
+        for part in plan.parts:
+            when = f"{show_time(part.from_ms)} to {show_time(part.to_ms)}"
+            where = "the archive" if part.place == "archive" else "Kafka"
+            yield f"from {where}", f"clicks[{part.partition}] {part.first} to {part.end - 1}, {when}"
+    else:
+        offsets = (f"clicks[{p}] {span.first} to {span.end - 1}" for p, span in sorted(job.spans.items()))
+        yield "from Kafka", ", ".join(offsets)
+    for lost in plan.expired:
+        since = "before" if lost.since_ms is None else f"{show_time(lost.since_ms)} to"
+        yield "left out", f"partition {lost.partition}, {since} {show_time(lost.until_ms)}: in neither of them"
     yield "clicks", f"{outlook.clicks:,}, of which {_shown(outlook.matching)} match"
     yield "valid → invalid", _shown(outlook.invalidated)
     yield "invalid → valid", _shown(outlook.restored)

@@ -24,7 +24,12 @@ Model = Annotated[str, typer.Option(help="The release that decides again.", show
 KeepRules = Annotated[
     bool, typer.Option("--keep-rules", help="Take rules that fired as logged though the release has other lists.")
 ]
-AllowGaps = Annotated[bool, typer.Option("--allow-gaps", help="Replay what is left of a range that expired in part.")]
+AllowGaps = Annotated[
+    bool,
+    typer.Option(
+        "--allow-gaps", help="Replay what is left of a range of which a part is neither in Kafka nor archived."
+    ),
+]
 ReplayIdOf = Annotated[str, typer.Argument(metavar="ID", help="As `slidr replay plan` printed it.", show_default=False)]
 Local = Annotated[bool, typer.Option("--local", help="Do the work in this process, without agents.")]
 Publish = Annotated[
@@ -84,6 +89,7 @@ def plan(
             now_ms,
             show_time,
             lambda done, total: progress.update(sampling, completed=done, total=total),
+            settings.archive_uri,
         )
     where = Plans(settings.replays_uri).save(made)
     if as_json:
