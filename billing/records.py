@@ -6,9 +6,10 @@ from confluent_kafka import Message
 from billing.conservation import ClickPlace
 from billing.log import place
 from contracts.errors import BadInput
-from contracts.events import Click, Decision
+from contracts.events import Click, Decision, FinalityMarker
 
 _decode_decision = msgspec.json.Decoder(Decision).decode
+_decode_marker = msgspec.json.Decoder(FinalityMarker).decode
 _decode_click = msgspec.json.Decoder(Click).decode
 # What msgspec raises for bytes that are not what they should be.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -31,6 +32,20 @@ def decode_decision(record: Message) -> Decision:
             "$.source_partition",
         )
     return decision
+
+
+def decode_marker(record: Message) -> FinalityMarker:
+    """The marker in a record of `decision-markers`. Raises BadInput: nothing unreadable closes an hour."""
+    partition, offset = place(record)
+    try:
+        marker = _decode_marker(record.value() or b"")
+    except _UNREADABLE as error:
+        raise BadInput(
+            f"{record.topic()}[{partition}] offset {offset} is no marker: {error}. Find out who wrote it."
+        ) from error
+    if marker.partition != partition:
+        raise BadInput(f"{record.topic()}[{partition}] offset {offset} closes an hour of partition {marker.partition}.")
+    return marker
 
 
 def click_place(record: Message) -> ClickPlace:

@@ -91,6 +91,23 @@ class Decision(Struct, frozen=True, gc=False):
     source_offset: Offset
 
 
+class FinalityMarker(Struct, frozen=True, gc=False):
+    """Every click that stood in `clicks[partition]` when the hour's end was looked at is decided; in
+    `decision-markers[partition]`.
+
+    `clicks_end` was the end of `clicks[partition]` at `looked_at_ms`, which lies behind `hour_ends_ms`; the live
+    decisions of all clicks below it stand in `decisions[partition]` below `decisions_end`. It closes the hours before,
+    too. The first marker of an hour counts. Corrections decided at `credit_from_ms` or later are credits.
+    """
+
+    partition: int
+    hour_ends_ms: TimeMs
+    clicks_end: Offset
+    decisions_end: Offset
+    looked_at_ms: TimeMs
+    credit_from_ms: TimeMs
+
+
 ReleaseAction = Literal["promote", "rollback", "shadow"]
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a replay, and how far it has come: records of `replay-requests` and `replay-progress`.
+"""What is asked of a replay, who is to do it, and how far it has come: records of three topics.
 
     replay-requests   offset 0       1           2          3
                       run r-a        run r-b     cancel r-a  run r-b, published
@@ -70,7 +70,10 @@ class ReplayJob(Struct, frozen=True):
 
 
 class ReplayRequest(Struct, frozen=True):
-    """One record of `replay-requests`: begin a run (`job`), or cancel one or change its limit (`of_revision`)."""
+    """One record of `replay-requests`: begin a run (`job`), or cancel one or change its limit (`of_revision`).
+
+    `shared`: agents are to do what is left of the run. What asks for that once more names the limit that holds already.
+    """
 
     action: ReplayAction
     replay_id: ReplayId
@@ -80,6 +83,7 @@ class ReplayRequest(Struct, frozen=True):
     job: ReplayJob | None = None
     clicks_per_s: Rate | None = None
     of_revision: int | None = None
+    shared: bool = False
 
     @property
     def revision(self) -> int:
@@ -87,12 +91,21 @@ class ReplayRequest(Struct, frozen=True):
         return self.at_offset + 1
 
 
+class ReplayTask(Struct, frozen=True):
+    """One record of `replay-tasks[p]`: do what is left of partition p of a run. Done twice it is done once."""
+
+    replay_id: ReplayId
+    revision: int
+    partition: int
+
+
 class ReplayProgress(Struct, frozen=True):
     """How far one partition of a run is; the newest record of (revision, partition) stands. A hint, never more.
 
     Every record that the run makes of clicks below `next_offset` is written; of others, none stands before
     `output_offset` of its partition in the output. `feature-log[p]` holds none of those clicks before `log_offset`.
-    `written` counts the run's records so far, `clicks_per_s` is the rate since the record before.
+    `written` counts the run's records so far, `clicks_per_s` is the rate since the record before. `problem`: why nobody
+    goes on until the run is asked for again.
     """
 
     replay_id: ReplayId
@@ -106,6 +119,7 @@ class ReplayProgress(Struct, frozen=True):
     clicks_per_s: float
     by: str
     at_ms: TimeMs
+    problem: str | None = None
 
 
 class Replay(NamedTuple):

@@ -13,8 +13,8 @@ import msgspec
 
 from contracts.compatibility import incompatibilities
 from contracts.errors import Refused
-from contracts.events import Click, Decision, Purchase, ReleaseEvent, WorkerStatus
-from contracts.replay import ReplayProgress, ReplayRequest
+from contracts.events import Click, Decision, FinalityMarker, Purchase, ReleaseEvent, WorkerStatus
+from contracts.replay import ReplayProgress, ReplayRequest, ReplayTask
 from contracts.topics import Topic
 
 FOLDER = Path(__file__).with_name("schemas")
@@ -26,7 +26,9 @@ EVENTS: dict[Topic, type[msgspec.Struct]] = {
     Topic.MODEL_RELEASES: ReleaseEvent,
     Topic.WORKER_STATUS: WorkerStatus,
     Topic.REPLAY_REQUESTS: ReplayRequest,
+    Topic.REPLAY_TASKS: ReplayTask,
     Topic.REPLAY_PROGRESS: ReplayProgress,
+    Topic.DECISION_MARKERS: FinalityMarker,
 }
 # Others write these; all the rest is written by us.
 INPUTS = frozenset({Topic.CLICKS, Topic.PURCHASES})

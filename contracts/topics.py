@@ -17,8 +17,10 @@ class Topic(StrEnum):
     MODEL_RELEASES = "model-releases"
     WORKER_STATUS = "worker-status"
     REPLAY_REQUESTS = "replay-requests"
+    REPLAY_TASKS = "replay-tasks"
     REPLAY_PROGRESS = "replay-progress"
     SENTINEL_STATE = "sentinel-state"
+    DECISION_MARKERS = "decision-markers"
 
 
 class TopicSpec(NamedTuple):
@@ -46,8 +48,11 @@ SPECS: dict[Topic, TopicSpec] = {
     Topic.MODEL_RELEASES: TopicSpec(partitions=1, retention_ms=-1),
     Topic.WORKER_STATUS: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
     Topic.REPLAY_REQUESTS: TopicSpec(partitions=1, retention_ms=-1),
+    Topic.REPLAY_TASKS: TopicSpec(partitions=None, retention_ms=7 * DAY_MS, follows_clicks=True),
     Topic.REPLAY_PROGRESS: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
     Topic.SENTINEL_STATE: TopicSpec(partitions=1, retention_ms=-1, compacted=True),
+    # Not compacted: the first marker of an hour counts, compaction would keep the last.
+    Topic.DECISION_MARKERS: TopicSpec(partitions=None, retention_ms=-1, follows_clicks=True),
 }
 
 

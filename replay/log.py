@@ -56,10 +56,11 @@ class ReplayLog:
     def ask(
         self, action: ReplayAction, replay_id: str, at_ms: TimeMs, by: str,
         job: ReplayJob | None = None, clicks_per_s: float | None = None, of_revision: int | None = None,
+        shared: bool = False,
     ) -> int:  # fmt: skip
         """Write a request and return its revision. Raises Refused if another was written since `replays` was read."""
         request = ReplayRequest(
-            action, replay_id, self._read_to[Topic.REPLAY_REQUESTS], at_ms, by, job, clicks_per_s, of_revision
+            action, replay_id, self._read_to[Topic.REPLAY_REQUESTS], at_ms, by, job, clicks_per_s, of_revision, shared
         )
         offset = self._write(Topic.REPLAY_REQUESTS, replay_id, request)
         if offset != request.at_offset:
@@ -114,6 +115,15 @@ class ReplayLog:
 def is_final(replay: Replay, progress: Mapping[int, ReplayProgress]) -> bool:
     """Whether every partition of a run is done or stopped. Pure."""
     return all(partition in progress and progress[partition].state != "running" for partition in replay.job.spans)
+
+
+def first_progress(replay: Replay, partition: int, by: str) -> ReplayProgress:
+    """How far a partition is that nobody has begun. Pure."""
+    span = replay.job.spans[partition]
+    output_from = span.decisions_end if replay.job.publish else 0
+    return ReplayProgress(
+        replay.id, replay.revision, partition, span.first, span.log_first, output_from, 0, "running", 0.0, by, 0
+    )
 
 
 def _decoded(decoder: "msgspec.json.Decoder[T]", record: Message) -> T:

@@ -9,7 +9,7 @@ _LATE_AT_MOST_S: Final = 0.1
 class Pace:
     """Waits so that `clicks_per_s` is kept. `now_s` and `sleep` are the clock, from outside."""
 
-    def __init__(self, clicks_per_s: float, now_s: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    def __init__(self, clicks_per_s: float, now_s: Callable[[], float], sleep: Callable[[float], object]) -> None:
         self.clicks_per_s = clicks_per_s
         self._now_s = now_s
         self._sleep = sleep

@@ -6,6 +6,7 @@ Progress is written after what it tells of is stored. Killed anywhere, the run g
 progress and the last record is decided once more, to the same answer, and not written twice.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,14 +20,15 @@ from msgspec.structs import replace
 
 from billing.log import Stretch, open_consumer
 from contracts.errors import Unavailable
-from contracts.replay import Direction, Replay, ReplayProgress, ReplayState
+from contracts.replay import Direction, Replay, ReplayState
 from contracts.topics import Topic, topic_name
-from replay.log import ReplayLog
+from replay.log import ReplayLog, first_progress
 from replay.output import decisions_of, flush, output_end, output_topic, write, written
 from replay.pace import Pace
 from replay.rescoring import Rescored, Rescorer
 from replay.rows import MOST_ROWS, Rows, read_rows, selected
 from replay.standing import Standing, earlier_of, read_standing
+from replay.status import is_worked_on
 from streams.delivery import Delivery
 
 CHECKPOINT_S: Final = 1.0
@@ -47,11 +49,11 @@ class Where:
 
 
 class PartitionRun:
-    """One partition of one run. `on_clicks(n)` hears that n more offsets are done."""
+    """One partition of one run. `on_clicks(n)` hears that n more offsets are done; `stop` ends it at the next rows."""
 
     def __init__(
         self, where: Where, replay: Replay, partition: int, rescorer: Rescorer, log: ReplayLog,
-        on_clicks: Callable[[int], None] = lambda clicks: None,
+        on_clicks: Callable[[int], None] = lambda clicks: None, stop: threading.Event | None = None,
     ) -> None:  # fmt: skip
         self._where = where
         self._replay = replay
@@ -61,16 +63,14 @@ class PartitionRun:
         self._log = log
         self._on_clicks = on_clicks
         self._topic = output_topic(replay, where.prefix)
-        self._pace = Pace(replay.clicks_per_s, time.monotonic, time.sleep)
+        self._stop = stop or threading.Event()
+        self._pace = Pace(replay.clicks_per_s, time.monotonic, self._stop.wait)
         self._failure: str | None = None
         self._told: tuple[float, int] | None = None
-        self._at = ReplayProgress(
-            replay.id, replay.revision, partition, self._span.first, self._span.log_first,
-            self._span.decisions_end if replay.job.publish else 0, 0, "running", 0.0, where.by, 0,
-        )  # fmt: skip
+        self._at = first_progress(replay, partition, where.by)
 
     def run(self) -> ReplayState:
-        """Do what is left; "done", or "cancelled" if somebody asked for that. Raises SlidrError."""
+        """Do what is left; "done", "cancelled" if somebody asked for that, "running" if stopped. Raises SlidrError."""
         if (known := self._log.progress(self._replay.revision).get(self._partition)) is not None:
             self._at = known
         if self._at.state != "running":
@@ -82,7 +82,9 @@ class PartitionRun:
             self._take_up(consumer)
             if not self._is_cancelled():
                 self._replay_rows(consumer, delivery)
-            return self._tell("done" if self._at.next_offset >= self._span.end else "cancelled")
+            if self._at.next_offset >= self._span.end:
+                return self._tell("done")
+            return "running" if self._stop.is_set() else self._tell("cancelled")
         finally:
             delivery.close(CHECKPOINT_S)
             consumer.close()
@@ -103,6 +105,8 @@ class PartitionRun:
         checkpoint_s = time.monotonic() + CHECKPOINT_S
         first, count, name = source.first, self._at.written, topic_name(Topic.FEATURE_LOG, self._where.prefix)
         for rows in read_rows(consumer, name, self._partition, log, source, self._rows_at_once()):
+            if self._stop.is_set():
+                return
             count += self._decide(rows, standing, delivery)
             self._on_clicks(rows.next_offset - first)
             self._pace.spend(rows.next_offset - first)
@@ -127,7 +131,9 @@ class PartitionRun:
         )  # fmt: skip
 
     def _rows_at_once(self) -> int:
-        return int(min(MOST_ROWS, max(_FEWEST_ROWS, self._pace.clicks_per_s * _ROUND_S)))
+        # However slow, each round ends within a checkpoint: whoever is silent for long counts as gone.
+        fewest = max(1, min(_FEWEST_ROWS, self._pace.clicks_per_s * CHECKPOINT_S))
+        return int(min(MOST_ROWS, max(fewest, self._pace.clicks_per_s * _ROUND_S)))
 
     def _read_standing(self, consumer: Consumer, first: int) -> Standing | None:
         """None where it changes nothing: everything is written, beside what stands."""
@@ -159,17 +165,24 @@ class PartitionRun:
         before_s, before = self._told or (now_s, done)
         self._told = now_s, done
         rate = round((done - before) / max(now_s - before_s, 1e-3), 1)
-        self._at = replace(self._at, state=state, clicks_per_s=rate, by=self._where.by, at_ms=_now_ms())
+        self._at = replace(
+            self._at, state=state, clicks_per_s=rate, by=self._where.by, at_ms=_now_ms(), problem=None
+        )  # fmt: skip
         self._log.tell(self._at)
         return state
 
     def _is_cancelled(self) -> bool:
-        """Whether somebody cancelled the run; takes over a new rate limit."""
+        """Whether somebody cancelled the run; takes over its rate limit, or its part of that."""
         for replay in self._log.replays():
             if replay.revision == self._replay.revision:
-                self._pace.clicks_per_s = replay.clicks_per_s
+                self._pace.clicks_per_s = replay.clicks_per_s / self._at_work()
                 return replay.cancelled
         return False
+
+    def _at_work(self) -> int:
+        """How many partitions of the run share its limit: this one, and those that others work on."""
+        progress, now_ms = self._log.progress(self._replay.revision), _now_ms()
+        return 1 + sum(is_worked_on(one, now_ms) for p, one in progress.items() if p != self._partition)
 
     def _fail(self, reason: str) -> None:
         self._failure = reason

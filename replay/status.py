@@ -10,13 +10,14 @@ from contracts.replay import Direction, Replay, ReplayProgress
 
 # Whoever works on a partition tells every second; before the first clicks it may read for long what is in force.
 QUIET_MS: Final = 30_000
-RunState = Literal["waiting", "running", "interrupted", "cancelling", "cancelled", "done"]
+RunState = Literal["waiting", "running", "interrupted", "failed", "cancelling", "cancelled", "done"]
 
 
 class RunStatus(Struct, frozen=True):
     """`clicks` of a run, how many are done, how many records it wrote; rates in clicks/s.
 
-    `interrupted`: begun, not done, and nobody has told of it for `QUIET_MS`. `seconds_left` is None while nobody works.
+    `interrupted`: begun, not done, and nobody has told of it for `QUIET_MS`; `failed`: likewise, and somebody has said
+    why. `agents` work on it. `seconds_left` is None while nobody works.
     """
 
     replay_id: str
@@ -34,6 +35,7 @@ class RunStatus(Struct, frozen=True):
     clicks_per_s: float
     limit_clicks_per_s: float
     seconds_left: float | None
+    agents: tuple[str, ...]
     partitions: tuple[ReplayProgress, ...]
 
 
@@ -45,7 +47,7 @@ def run_status(replay: Replay, progress: Mapping[int, ReplayProgress], now_ms: i
     working = [one for one in progress.values() if is_worked_on(one, now_ms)]
     rate = sum(one.clicks_per_s for one in working)
     # Between two partitions nobody works, and the run goes on.
-    lately = any(now_ms - one.at_ms < QUIET_MS for one in progress.values())
+    lately = any(now_ms - one.at_ms < QUIET_MS and one.problem is None for one in progress.values())
     state = _state(replay, progress, lately)
     return RunStatus(
         replay_id=replay.id,
@@ -63,13 +65,14 @@ def run_status(replay: Replay, progress: Mapping[int, ReplayProgress], now_ms: i
         clicks_per_s=rate,
         limit_clicks_per_s=replay.clicks_per_s,
         seconds_left=(clicks - done) / rate if state == "running" and rate > 0 else None,
+        agents=tuple(sorted({one.by for one in working})),
         partitions=tuple(progress[p] for p in sorted(progress)),
     )
 
 
 def is_worked_on(progress: ReplayProgress, now_ms: int) -> bool:
     """Whether somebody has told of this partition lately, and is not at its end."""
-    return progress.state == "running" and now_ms - progress.at_ms < QUIET_MS
+    return progress.state == "running" and progress.problem is None and now_ms - progress.at_ms < QUIET_MS
 
 
 def _state(replay: Replay, progress: Mapping[int, ReplayProgress], lately: bool) -> RunState:
@@ -80,4 +83,6 @@ def _state(replay: Replay, progress: Mapping[int, ReplayProgress], lately: bool)
         return "cancelled" if all(state in ("done", "cancelled") for state in states) else "cancelling"
     if lately:
         return "running"
+    if any(one.problem for one in progress.values()):
+        return "failed"
     return "interrupted" if progress else "waiting"

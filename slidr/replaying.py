@@ -1,4 +1,4 @@
-"""Running a replay in this process, and its plan as a table."""
+"""Running a replay, in this process or by agents; plans and runs as tables."""
 
 import getpass
 import time
@@ -16,8 +16,9 @@ from replay.output import output_topic
 from replay.plan import Plan
 from replay.releases import Releases
 from replay.run import PartitionRun, Where
-from replay.status import RunStatus
+from replay.status import RunState, RunStatus, run_status
 from slidr.commands.output import progress_bars
+from slidr.replay_following import follow
 from slidr.settings import Settings, kafka_config
 from slidr.times import show_time
 
@@ -33,7 +34,7 @@ class Outcome(Struct):
 
     replay_id: str
     revision: int
-    state: ReplayState
+    state: RunState
     written: int
     topic: str
 
@@ -62,6 +63,19 @@ def run_here(settings: Settings, replay: Replay, log: ReplayLog, on_clicks: Call
     written = sum(progress.written for progress in log.progress(replay.revision).values())
     state: ReplayState = "cancelled" if "cancelled" in states else "done"
     return Outcome(replay.id, replay.revision, state, written, output_topic(replay, settings.topic_prefix))
+
+
+def run_by_agents(
+    settings: Settings, replay: Replay, log: ReplayLog, now_ms: Callable[[], int], say: Callable[[str], None]
+) -> Outcome:
+    """Look at what agents do of a run, until it is at its end or somebody has seen enough. Raises SlidrError."""
+
+    def found() -> RunStatus:
+        (known,) = (one for one in log.replays() if one.revision == replay.revision)
+        return run_status(known, log.progress(replay.revision), now_ms())
+
+    run = follow(found, say)
+    return Outcome(replay.id, replay.revision, run.state, run.written, output_topic(replay, settings.topic_prefix))
 
 
 def plan_table(plan: Plan) -> "Table":
@@ -100,12 +114,33 @@ def status_table(runs: "Sequence[RunStatus]") -> "Table":
     return table
 
 
+def partition_table(run: RunStatus) -> "Table":
+    """Partitions of a run that somebody has begun, a line each, and what keeps them."""
+    from rich.table import Table
+
+    table = Table("partition", "state", "written", "next offset", "clicks/s", "by", "told", "problem")
+    for one in run.partitions:
+        state = "failed" if one.problem else one.state
+        at_work = f"{one.clicks_per_s:,.0f}" if one.by in run.agents and state == "running" else "-"
+        table.add_row(
+            str(one.partition),
+            state,
+            f"{one.written:,}",
+            str(one.next_offset),
+            at_work,
+            one.by,
+            show_time(one.at_ms),
+            one.problem or "-",
+        )
+    return table
+
+
 def show_progress(found: "Callable[[], Sequence[RunStatus]]") -> None:
     """Bars of runs that are not at their end, until they are; Ctrl-C ends the looking, not the run."""
     with progress_bars() as progress:
         tasks = {run.revision: progress.add_task(run.replay_id, total=run.clicks) for run in found()}
         try:
-            while any(run.state not in ("done", "cancelled") for run in _drawn(found(), progress, tasks)):
+            while any(run.state not in ("done", "cancelled", "failed") for run in _drawn(found(), progress, tasks)):
                 time.sleep(_LOOK_S)
         except KeyboardInterrupt:
             return

@@ -24,6 +24,7 @@ from contracts.errors import Unavailable
 from contracts.ports import FeatureStore
 from contracts.topics import Topic, topic_name
 from features.entities import EntityHasher
+from streams.app import TablelessApp
 from streams.delivery import Delivery
 from streams.health import HealthServer
 from streams.history import ClickHistory
@@ -147,7 +148,7 @@ class Worker:
     # -- parts
 
     def _make_app(self) -> faust.App:
-        app = _App(
+        app = TablelessApp(
             self._options.group,
             broker="kafka://",
             store="memory://",
@@ -262,13 +263,6 @@ class Worker:
 
     def _name(self, topic: Topic) -> str:
         return topic_name(topic, self._options.prefix)
-
-
-class _App(faust.App):
-    """A Faust app without tables."""
-
-    def _create_directories(self) -> None:
-        """None: they are for tables."""
 
 
 def _now_ms() -> int:

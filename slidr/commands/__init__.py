@@ -19,6 +19,7 @@ from slidr.commands import (
     publish,
     releases,
     replay,
+    replay_agent,
     retrain,
     sentinel,
     servers,
@@ -44,6 +45,7 @@ app.command("doctor")(doctor.doctor)
 app.command("evaluate")(calibrate.evaluate)
 app.command("promote")(releases.promote)
 app.command("publish")(publish.publish)
+app.command("replay-agent")(replay_agent.replay_agent)
 app.command("retrain")(retrain.retrain)
 app.command("rollback")(releases.rollback)
 app.command("sentinel")(sentinel.sentinel)

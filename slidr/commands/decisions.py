@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contracts.errors import Misconfigured
+from contracts.errors import Misconfigured, Refused, Unavailable
 from slidr.commands.output import AsJson, print_json
+from slidr.commands.signals import received_signals
 from slidr.times import TIME_HELP, parse_time, show_time
 
 if TYPE_CHECKING:
+    from billing.closing import Closer
     from billing.fold import Effect
     from billing.ledger import SqliteLedger
     from billing.reader import Batch, Positions, Start
-    from contracts.events import Decision
+    from contracts.events import Decision, FinalityMarker
 
 app = typer.Typer(help="The decisions as billing reads them.", no_args_is_help=True)
 
@@ -31,6 +33,14 @@ Ledger = Annotated[
     Path | None,
     typer.Option(help="A SQLite file that keeps bill and positions: the next call goes on where this one ends."),
 ]
+Once = Annotated[
+    bool, typer.Option("--once", help="Look once and end; exit code 1 if an ended hour waits for decisions.")
+]
+GraceMin = Annotated[float, typer.Option(min=0, help="Look at an hour so many minutes after its end.")]
+CorrectionDays = Annotated[
+    int, typer.Option(min=0, help="Corrections decided so many days after the hour or later are credits.")
+]
+CLOSE_EVERY_S = 1.0
 SummaryOnly = Annotated[bool, typer.Option("--summary", help="Print only the summary at the end.")]
 
 
@@ -68,6 +78,99 @@ def tail(
                     if not summary:
                         _print(effect, decision, as_json)
         _summarise(book, effects, as_json)
+
+
+@app.command()
+def close(
+    once: Once = False, grace_min: GraceMin = 5, correction_days: CorrectionDays = 30, as_json: AsJson = False
+) -> None:
+    """Write for billing which hours are final, in each partition, until SIGTERM or Ctrl-C. Run one per deployment.
+
+    An hour is looked at --grace-min minutes after its end. Its marker is written to decision-markers when every click
+    that stood in clicks by then is decided. docs/billing.md says what a marker promises.
+
+    Example: slidr decisions close --correction-days 30
+    """
+    from billing.closing import Closer, ClosingRule
+    from contracts.topics import DAY_MS
+    from slidr.settings import kafka_config
+    from slidr.settings_source import load_settings
+
+    settings = load_settings(need=["kafka_bootstrap_servers"])
+    rule = ClosingRule(round(grace_min * 60_000), correction_days * DAY_MS)
+    closer = Closer(kafka_config(settings, "consumer"), settings.topic_prefix, rule)
+    try:
+        with received_signals() as received:
+            _close_hours(closer, as_json, lambda: once or bool(received))
+        if once and closer.waiting:
+            raise Refused(_sentence(closer))
+    finally:
+        closer.close()
+
+
+@app.command()
+def final(as_json: AsJson = False) -> None:
+    """Show until when decisions are final: every click that came before is decided, in each partition.
+
+    Example: slidr decisions final --json
+    """
+    from billing.closing import read_finality
+    from billing.log import open_consumer, partitions_of
+    from contracts.topics import Topic, topic_name
+    from slidr.settings import kafka_config
+    from slidr.settings_source import load_settings
+
+    settings = load_settings(need=["kafka_bootstrap_servers"])
+    kafka, prefix = kafka_config(settings, "consumer"), settings.topic_prefix
+    finality = read_finality(kafka, prefix)
+    consumer = open_consumer(kafka)
+    try:
+        partitions = partitions_of(consumer, topic_name(Topic.CLICKS, prefix))
+    finally:
+        consumer.close()
+    until_ms, newest = finality.final_until_ms(partitions), {p: finality.newest(p) for p in partitions}
+    if as_json:
+        print_json({"final_until_ms": until_ms, "partitions": newest})
+        return
+    typer.echo(f"Final until {show_time(until_ms)}." if until_ms else "No hour is final in all partitions yet.")
+    for partition, marker in newest.items():
+        typer.echo(f"clicks[{partition}]  " + (_as_line(marker) if marker else "no marker yet"))
+
+
+def _close_hours(closer: "Closer", as_json: bool, stopped: Callable[[], bool]) -> None:
+    told = False
+    while True:
+        try:
+            markers = closer.step(round(time.time() * 1000))
+        except Unavailable as error:
+            if stopped():
+                raise
+            typer.echo(f"slidr: {error} Trying again.", err=True)
+            markers = []
+        for marker in markers:
+            print_json(marker) if as_json else typer.echo(f"clicks[{marker.partition}]  {_as_line(marker)}")
+        if stopped():
+            return
+        if closer.waiting and not told:
+            typer.echo(f"slidr: {_sentence(closer)}", err=True)
+        told = bool(closer.waiting)
+        time.sleep(CLOSE_EVERY_S)
+
+
+def _sentence(closer: "Closer") -> str:
+    partition, look = min(closer.waiting.items())
+    return (
+        f"{len(closer.waiting)} partition(s) wait for decisions, clicks[{partition}] up to offset "
+        f"{look.clicks_end - 1} for the hour that ended at {show_time(look.hour_ends_ms)}. "
+        "`slidr releases` shows which workers live."
+    )
+
+
+def _as_line(marker: "FinalityMarker") -> str:
+    return (
+        f"final until {show_time(marker.hour_ends_ms)}: offsets below {marker.clicks_end}, by offset "
+        f"{marker.decisions_end} of decisions; credits from {show_time(marker.credit_from_ms)}"
+    )
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from contracts.errors import Misconfigured, Refused
+from contracts.errors import Refused
 from slidr.commands.output import AsJson, print_json, progress_bars
 from slidr.times import TIME_HELP, parse_time, show_time
 
@@ -26,7 +26,7 @@ KeepRules = Annotated[
 ]
 AllowGaps = Annotated[bool, typer.Option("--allow-gaps", help="Replay what is left of a range that expired in part.")]
 ReplayIdOf = Annotated[str, typer.Argument(metavar="ID", help="As `slidr replay plan` printed it.", show_default=False)]
-Local = Annotated[bool, typer.Option("--local", help="Do the work in this process.")]
+Local = Annotated[bool, typer.Option("--local", help="Do the work in this process, without agents.")]
 Publish = Annotated[
     bool, typer.Option("--publish", help="Write corrections to decisions, not to a topic of the replay's own.")
 ]
@@ -105,17 +105,18 @@ def run(
 ) -> None:
     """Run a plan, or go on with a run that was interrupted: the same command again.
 
-    Example: slidr replay run r20240602-031500-7f3a --local --publish --only-changed
+    Agents do the work (`slidr replay-agent`), and this command shows how far they are: Ctrl-C ends the looking, not the
+    run.
+
+    Example: slidr replay run r20240602-031500-7f3a --publish --only-changed
     """
     from replay.begin import begin, job_of
     from replay.log import ReplayLog
     from replay.plans import Plans
-    from slidr.replaying import releases_of, run_here, user
+    from slidr.replaying import releases_of, run_by_agents, run_here, user
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
-    if not local:
-        raise Misconfigured("A replay runs in this process: add --local.")
     settings = load_settings(need=["kafka_bootstrap_servers"])
     job = job_of(
         Plans(settings.replays_uri).read(replay_id), publish=publish, only_changed=only_changed, direction=direction
@@ -125,29 +126,36 @@ def run(
     with ReplayLog(kafka, settings.topic_prefix) as log:
         replay = begin(
             kafka, settings.topic_prefix, releases_of(settings), log, replay_id, job, now_ms, user(),
-            clicks_per_s=clicks_per_s, again=again,
+            clicks_per_s=clicks_per_s, again=again, shared=not local,
         )  # fmt: skip
-        with progress_bars() as progress:
-            task = progress.add_task("Replaying", total=sum(span.offsets for span in job.spans.values()))
-            outcome = run_here(settings, replay, log, lambda clicks: progress.advance(task, clicks))
+        if local:
+            with progress_bars() as progress:
+                task = progress.add_task("Replaying", total=sum(span.offsets for span in job.spans.values()))
+                outcome = run_here(settings, replay, log, lambda clicks: progress.advance(task, clicks))
+        else:
+            outcome = run_by_agents(settings, replay, log, _now_ms, lambda told: typer.echo(told, err=True))
     if as_json:
         print_json(outcome)
-    else:
-        typer.echo(
-            f"Replay {replay.id}, revision {outcome.revision}: {outcome.state}. {outcome.written:,} decisions stand in "
-            f"{outcome.topic}."
-        )
+        return
+    typer.echo(
+        f"Replay {replay.id}, revision {outcome.revision}: {outcome.state}. {outcome.written:,} decisions stand in "
+        f"{outcome.topic}."
+    )
+    if outcome.state not in ("done", "cancelled"):
+        typer.echo(f"It goes on. `slidr replay status {replay.id} --follow` looks again, `cancel` ends it.")
 
 
 @app.command()
 def status(replay_id: MaybeId = None, follow: Follow = False, as_json: AsJson = False) -> None:
     """Show runs: how far they are, at which rate, and when they will be done. Without ID all of them.
 
+    With ID also its partitions, and who works on each.
+
     Example: slidr replay status r20240602-031500-7f3a --follow
     """
     from replay.control import statuses
     from replay.log import ReplayLog
-    from slidr.replaying import show_progress, status_table
+    from slidr.replaying import partition_table, show_progress, status_table
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
@@ -170,6 +178,8 @@ def status(replay_id: MaybeId = None, follow: Follow = False, as_json: AsJson = 
             from rich.console import Console
 
             Console().print(status_table(runs))
+            if replay_id:
+                Console().print(partition_table(runs[-1]))
 
 
 @app.command()
@@ -269,5 +279,5 @@ def _show(made: "Plan", where: str) -> None:
         )
     console.print(f"Saved as {where}", soft_wrap=True)
     console.print(
-        f"Run it: slidr replay run {made.id} --local [--publish --only-changed]", soft_wrap=True, markup=False
+        f"Run it: slidr replay run {made.id} [--local] [--publish --only-changed]", soft_wrap=True, markup=False
     )

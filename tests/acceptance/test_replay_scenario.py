@@ -20,6 +20,7 @@ from contracts.events import LIVE, Click, Decision
 from contracts.features import FEATURE_IDS, FEATURE_INDEX
 from contracts.ports import FloatMatrix
 from contracts.topics import Topic
+from contracts.verdicts import GuardrailVerdict
 from model.decide import decide
 from model.export import export
 from model.manifest import SLICES, Training, thresholds_json
@@ -30,11 +31,13 @@ from rules.ruleset import RuleSet
 from slidr.times import show_time
 from tests.acceptance.deployment import PATIENCE_S, Deployment
 from tests.acceptance.test_faults import assert_counters_as_undisturbed, skewed_clicks
-from tests.acceptance.test_release_swap import announce
+from tests.acceptance.test_release_swap import switch
 from tests.builders import START_MS
 from tests.model.labelled import labelled_files
+from tests.releases import judge_by_guardrails
 
 DEVICES = ("mobile", "desktop", "app")
+BLOCKED = GuardrailVerdict("label_rate", "blocked", "No click of a guest was labelled human.")
 
 
 def traffic(count: int) -> list[Click]:
@@ -76,6 +79,7 @@ def teach_both(deployment: Deployment, models: Path) -> None:
     rate = seen[:, FEATURE_INDEX["ip_rate_10m"]]
     teach(models, "good", seen, rate > np.median(rate))
     teach(models, "faulty", seen, seen[:, FEATURE_INDEX["logged_in"]] == 0)
+    judge_by_guardrails(models, "faulty", (BLOCKED,), override="the sale begins tonight")
 
 
 def bill(deployment: Deployment, path: Path) -> dict[str, str]:
@@ -142,24 +146,18 @@ def test_a_faulty_models_decisions_are_corrected_to_those_of_the_good_one(
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
 
-    def swaps(count: int) -> None:
-        deployment.wait(lambda: worker.metric("slidr_release_swaps_total") == count)
-
     def serve(part: Sequence[Click]) -> None:
         deployment.send_clicks(part)
         deployment.wait_decided()
 
     serve(clicks[:3_000])
     teach_both(deployment, models)
-    announce(deployment, "promote", "good", -1)
-    swaps(1)
+    switch(deployment, "promote", "good")
     serve(clicks[3_000:5_000])
     bad_since_ms = time.time_ns() // 1_000_000
-    announce(deployment, "promote", "faulty", 0)
-    swaps(2)
+    switch(deployment, "promote", "faulty")
     serve(clicks[5_000:8_000])
-    announce(deployment, "rollback", "good", 1)
-    swaps(3)
+    switch(deployment, "rollback")
     serve(clicks[8_000:])
     deployment.wait(lambda: committed(deployment) == deployment.end_offsets(Topic.CLICKS))
     offsets, counted, decided = committed(deployment), counters(redis_url), live(deployment)

@@ -10,8 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from contracts.events import DEVICES, Click, Decision, PartitionStatus, Purchase, ReleaseEvent, WorkerStatus
-from contracts.replay import ReplayJob, ReplayProgress, ReplayRequest, Selection, Span
+from contracts.events import (
+    DEVICES,
+    Click,
+    Decision,
+    FinalityMarker,
+    PartitionStatus,
+    Purchase,
+    ReleaseEvent,
+    WorkerStatus,
+)
+from contracts.replay import ReplayJob, ReplayProgress, ReplayRequest, ReplayTask, Selection, Span
 from contracts.schemas import EVENTS
 from tests.builders import START_MS, click, decision, purchase
 from tests.contracts.strategies import beyond, events
@@ -20,6 +29,7 @@ STATUS = WorkerStatus("worker-1", START_MS, True, "pass-through", (PartitionStat
 RELEASE = ReleaseEvent("promote", "1", -1, START_MS, "somebody", "it is better")
 JOB = ReplayJob(Selection(), "1", "", {0: Span(0, 9, 0, 3, 0, 9)})
 REQUEST = ReplayRequest("run", "r1", 0, START_MS, "somebody", JOB, 10_000.0)
+MARKER = FinalityMarker(1, START_MS, 9, 8, START_MS + 1, START_MS + 2)
 PROGRESS = ReplayProgress("r1", 1, 0, 5, 2, 9, 1, "running", 10_000.0, "somebody", START_MS)
 PLAIN: dict[type[msgspec.Struct], msgspec.Struct] = {
     Click: click(),
@@ -29,6 +39,8 @@ PLAIN: dict[type[msgspec.Struct], msgspec.Struct] = {
     WorkerStatus: STATUS,
     ReplayRequest: REQUEST,
     ReplayProgress: PROGRESS,
+    ReplayTask: ReplayTask("r1", 1, 0),
+    FinalityMarker: MARKER,
 }
 
 

@@ -1,0 +1,36 @@
+"""Runs one replay agent in this process until SIGTERM or SIGINT: then it leaves what is not done to others."""
+
+import asyncio
+import signal
+
+import structlog
+import uvloop
+
+from replay.agent import AgentOptions, ReplayAgent
+from replay.broker import broker_of
+from replay.run import Where
+from slidr.logs import log_to_stderr
+from slidr.replaying import releases_of
+from slidr.settings import Settings, kafka_config
+from streams.topic_admin import check_topics_at_start
+
+
+def run_replay_agent(settings: Settings) -> None:
+    """Return after a graceful end; raise the SlidrError that ended it otherwise."""
+    log_to_stderr()
+    check_topics_at_start(kafka_config(settings, "admin"), settings.topic_prefix)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    log = structlog.get_logger()
+    kafka = kafka_config(settings, "consumer")
+    where = Where(kafka, settings.topic_prefix, settings.worker_id)
+    options = AgentOptions(where, broker_of(kafka), f"{settings.group}-replay")
+    agent = ReplayAgent(options, releases_of(settings))
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, agent.stop)
+    await agent.run(lambda: log.info("replay agent up", agent=settings.worker_id, group=options.group))
+    log.info("replay agent stopped", agent=settings.worker_id)
