@@ -13,13 +13,13 @@ from replay.comparison import Compared, Comparison
 from replay.log import ReplayLog
 from replay.plan import Plan
 from replay.rescoring import Rescorer
-from replay.rows import read_rows, selected
+from replay.rows import MOST_ROWS, ReadRows, read_rows, selected
 from replay.standing import earlier_of, read_standing
 
 
 def compare(
     kafka: Mapping[str, Any], prefix: str, plan: Plan, rescorer: Rescorer, log: ReplayLog,
-    on_clicks: Callable[[int], None] = lambda clicks: None,
+    on_clicks: Callable[[int], None] = lambda clicks: None, read: ReadRows = read_rows,
 ) -> Compared:  # fmt: skip
     """Against the decisions that were in force before the plan's published run, or are, if there was none."""
     comparison, replay, replays = Comparison(), _replay_of(plan, log), log.replays()
@@ -32,7 +32,7 @@ def compare(
             )
             log_of = Stretch(span.log_first, span.log_end)
             name = topic_name(Topic.FEATURE_LOG, prefix)
-            for rows in read_rows(consumer, name, partition, log_of, Stretch(span.first, span.end)):
+            for rows in read(consumer, name, partition, log_of, Stretch(span.first, span.end), MOST_ROWS):
                 chosen = rows.where(selected(rows, plan.job.selection))
                 if len(chosen.columns):
                     logged = np.asarray(pc.equal(chosen.columns["verdict"], "invalid"))

@@ -49,6 +49,7 @@ class Plan(Struct, frozen=True):
     """A replay that may be run: `job` is complete but for what `slidr replay run` is told.
 
     `corrected_before`: replays that have published over the range; the outlook does not know their corrections.
+    `short`: partitions whose clicks before a time have expired though features counted again look back further.
     """
 
     id: ReplayId
@@ -59,6 +60,7 @@ class Plan(Struct, frozen=True):
     outlook: Outlook
     expired: tuple[ExpiredPart, ...] = ()
     corrected_before: tuple[str, ...] = ()
+    short: tuple[ExpiredPart, ...] = ()
 
 
 def check_range(from_ms: int, to_ms: int, now_ms: int) -> None:

@@ -13,11 +13,15 @@ from replay.plan import ExpiredPart, Outlook, Plan, check_range, outlook_of, ove
 from replay.releases import Releases
 from replay.sample import MATCHING, Sample, draw, has_advertiser
 from replay.spans import refuse_gaps, resolve
+from replay.warming import WarmUp, freeze, refuse_short
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be planned: decisions made from `from_ms` up to before `to_ms` (None: now), again by `model`."""
+    """What is to be planned: decisions made from `from_ms` up to before `to_ms` (None: now), again by `model`.
+
+    `recompute`: on features that are counted again from the clicks, by rules that fire again.
+    """
 
     from_ms: int
     to_ms: int | None
@@ -25,6 +29,7 @@ class Wish:
     model: str
     keep_rules: bool = False
     allow_gaps: bool = False
+    recompute: bool = False
 
 
 def make_plan(
@@ -41,7 +46,7 @@ def make_plan(
     to_ms = now_ms if wish.to_ms is None else wish.to_ms
     check_range(wish.from_ms, to_ms, now_ms)
     _check_slices(wish.selection)
-    rescorer = releases.rescorer(wish.model, keep_rules=wish.keep_rules)
+    rescorer = releases.rescorer(wish.model, keep_rules=wish.keep_rules or wish.recompute)
     resolved = resolve(kafka, prefix, wish.from_ms, to_ms)
     if not wish.allow_gaps:
         refuse_gaps(resolved.gaps, show)
@@ -50,14 +55,29 @@ def make_plan(
             f"Nothing was decided between {show(wish.from_ms)} and {show(to_ms)}: the feature log has no rows of that "
             "time. The range is that of the decisions (decided_at_ms), not of the clicks."
         )
+    warm_up = _warm_up(kafka, prefix, wish, resolved.spans, show)
     sample = draw(kafka, prefix, resolved.spans, wish.selection, rescorer, on_progress)
     outlook = _outlook(sample, resolved.spans)
     _check_advertisers(kafka, prefix, wish.selection, resolved.spans, outlook)
     job = ReplayJob(
-        wish.selection, wish.model, releases.manifest_sha256(wish.model), resolved.spans, keep_rules=wish.keep_rules
-    )
+        wish.selection, wish.model, releases.manifest_sha256(wish.model), resolved.spans, keep_rules=wish.keep_rules,
+        recompute=warm_up and warm_up.clicks,
+    )  # fmt: skip
     expired = tuple(ExpiredPart(*gap) for gap in resolved.gaps)
-    return Plan(replay_id, now_ms, wish.from_ms, to_ms, job, outlook, expired, _published(kafka, prefix, job))
+    short = tuple(ExpiredPart(*gap) for gap in warm_up.short) if warm_up else ()
+    return Plan(replay_id, now_ms, wish.from_ms, to_ms, job, outlook, expired, _published(kafka, prefix, job), short)
+
+
+def _warm_up(
+    kafka: Mapping[str, Any], prefix: str, wish: Wish, spans: dict[int, Span], show: Callable[[int], str]
+) -> WarmUp | None:
+    """What is counted again, if anything. Raises Refused where clicks are missing."""
+    if not wish.recompute:
+        return None
+    found = freeze(kafka, prefix, spans)
+    if not wish.allow_gaps:
+        refuse_short(found.short, show)
+    return found
 
 
 def _check_slices(selection: Selection) -> None:

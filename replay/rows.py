@@ -4,7 +4,7 @@ feature-log[0]   |10..39|40..52|  |31..39|  |53..80|      a paused worker's repe
 span 20 to 60      20.. ..39 40..52           53..59      what is not above the last offset is left out
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
@@ -46,6 +46,10 @@ class Rows(NamedTuple):
         if mask.all():
             return self
         return self._replace(columns=self.columns.filter(pa.array(mask)), features=self.features[mask])
+
+
+# As `read_rows`.
+ReadRows = Callable[[Consumer, str, int, Stretch, Stretch, int], Iterator[Rows]]
 
 
 def headers_of(record: Message) -> dict[str, bytes]:

@@ -1,16 +1,18 @@
 """`slidr replay report`: the comparison, saved as a page and shown in a terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from replay.agreement import Agreed
 from replay.comparing import compare
 from replay.comparison import Compared
 from replay.log import ReplayLog
 from replay.plan import Plan
 from replay.plans import Plans
 from replay.status import RunStatus, run_status
+from slidr.recomputing import Told, clicks_of, rows_of
 from slidr.replay_page import LINE_TITLES, TITLES, line_cells, replay_html, totals
 from slidr.replaying import releases_of
 from slidr.settings import Settings, kafka_config
@@ -23,7 +25,10 @@ _ROWS = 10
 
 
 class Report(Struct, frozen=True):
-    """What a plan changes, what its runs have written of that, and where the page is."""
+    """What a plan changes, what its runs have written of that, and where the page is.
+
+    `agreement` of features counted again with those that were logged, where the plan wants that.
+    """
 
     replay_id: str
     model_version: str
@@ -32,23 +37,28 @@ class Report(Struct, frozen=True):
     compared: Compared
     runs: list[RunStatus]
     page: str
+    agreement: Agreed | None = None
 
 
-def make_report(settings: Settings, plan: Plan, now_ms: int, on_clicks: Callable[[int], None]) -> Report:
+def make_report(settings: Settings, plan: Plan, now_ms: int, told: Told) -> Report:
     """Decide the plan's range again, and write the page beside the plan. Raises what a run would."""
     kafka = kafka_config(settings, "consumer")
     releases = releases_of(settings)
     releases.check(plan.job)
-    rescorer = releases.rescorer(plan.job.model_version, keep_rules=plan.job.keep_rules)
-    with ReplayLog(kafka, settings.topic_prefix) as log:
-        compared = compare(kafka, settings.topic_prefix, plan, rescorer, log, on_clicks)
+    release, total = plan.job.model_version, clicks_of(plan.job)
+    keep_rules = plan.job.keep_rules or plan.job.recompute is not None
+    rescorer = releases.rescorer(release, keep_rules=keep_rules)
+    with ReplayLog(kafka, settings.topic_prefix) as log, rows_of(settings, plan.job, told) as (read, agreement):
+        compared = compare(
+            kafka, settings.topic_prefix, plan, rescorer, log, lambda clicks: told("Deciding", total, clicks), read
+        )
         runs = [
             run_status(replay, log.progress(replay.revision), now_ms)
             for replay in log.replays()
             if replay.id == plan.id
         ]  # fmt: skip
     page = Plans(settings.replays_uri).write(f"{plan.id}.html", replay_html(plan, compared).encode())
-    return Report(plan.id, plan.job.model_version, plan.from_ms, plan.to_ms, compared, runs, page)
+    return Report(plan.id, plan.job.model_version, plan.from_ms, plan.to_ms, compared, runs, page, agreement)
 
 
 def report_tables(report: Report) -> "Iterator[Table]":

@@ -9,12 +9,14 @@ from msgspec import Struct
 
 from contracts.replay import Replay, ReplayState
 from model.signature import read_trusted_keys
+from replay.agreement import Agreed
 from replay.begin import CLICKS_PER_S
 from replay.estimate import Estimate
 from replay.log import ReplayLog
 from replay.output import output_topic
 from replay.plan import Plan
 from replay.releases import Releases
+from replay.rows import ReadRows, read_rows
 from replay.run import PartitionRun, Where
 from replay.status import RunState, RunStatus, run_status
 from slidr.commands.output import progress_bars
@@ -30,13 +32,17 @@ _LOOK_S: Final = 0.5
 
 
 class Outcome(Struct):
-    """What became of a run; `written` records of it stand in `topic`."""
+    """What became of a run; `written` records of it stand in `topic`.
+
+    `agreement` of features counted again with those that were logged, where this process has counted them.
+    """
 
     replay_id: str
     revision: int
     state: RunState
     written: int
     topic: str
+    agreement: Agreed | None = None
 
 
 def user() -> str:
@@ -52,12 +58,15 @@ def releases_of(settings: Settings) -> Releases:
     return Releases(settings.models_uri, read_trusted_keys(settings.trusted_keys_file))
 
 
-def run_here(settings: Settings, replay: Replay, log: ReplayLog, on_clicks: Callable[[int], None]) -> Outcome:
+def run_here(
+    settings: Settings, replay: Replay, log: ReplayLog, on_clicks: Callable[[int], None], read: ReadRows = read_rows
+) -> Outcome:
     """Do all partitions of a run, one after the other. Raises SlidrError; what was done stays done."""
     where = Where(kafka_config(settings, "consumer"), settings.topic_prefix, user())
-    rescorer = releases_of(settings).rescorer(replay.job.model_version, keep_rules=replay.job.keep_rules)
+    keep_rules = replay.job.keep_rules or replay.job.recompute is not None
+    rescorer = releases_of(settings).rescorer(replay.job.model_version, keep_rules=keep_rules)
     states = [
-        PartitionRun(where, replay, partition, rescorer, log, on_clicks).run()
+        PartitionRun(where, replay, partition, rescorer, log, on_clicks, read=read).run()
         for partition in sorted(replay.job.spans)
     ]  # fmt: skip
     written = sum(progress.written for progress in log.progress(replay.revision).values())
@@ -172,10 +181,17 @@ def _lines(plan: Plan) -> Iterator[tuple[str, str]]:
     for currency, money in outlook.money.items():
         yield f"{currency} credited", _shown(money.credited, 1e-6, 2)
         yield f"{currency} charged", _shown(money.charged, 1e-6, 2)
+    counted = sum(one.end - one.first for one in (job.recompute or {}).values())
+    if counted:
+        yield "features", f"counted again from {counted:,} clicks; the estimates take those that were logged"
+    for part in plan.short:
+        yield "not counted", f"partition {part.partition}, before {show_time(part.until_ms)}: expired"
     how = "all were read" if outlook.exact else f"{outlook.sampled:,} were read; intervals of {outlook.confidence:.0%}"
     yield "estimated", how
     limit = f"{CLICKS_PER_S:,.0f} clicks/s, the default limit"
-    yield "takes", f"{_duration(outlook.seconds(CLICKS_PER_S))} at {limit}"
+    # Counting, comparing and deciding come one after another.
+    counting_s = (counted + outlook.clicks) / CLICKS_PER_S if counted else 0.0
+    yield "takes", f"{_duration(outlook.seconds(CLICKS_PER_S) + counting_s)} at {limit}"
 
 
 def _shown(estimate: Estimate, unit: float = 1.0, decimals: int = 0) -> str:

@@ -10,7 +10,10 @@ from replay.agreement import Agreed, Agreement
 SEED = 5
 
 
-def compared(changed: str, flag: int = 0, flips: bool = True) -> Agreed:
+def compared(
+    changed: str, flag: int = 0, flips: bool = True, known: bool = True,
+    ip_shared: bool = True,
+) -> Agreed:  # fmt: skip
     """Three clicks, of which one differs in a feature, and in its verdict."""
     logged = np.random.default_rng(SEED).lognormal(1, 1, (3, len(FEATURES))).astype(np.float32)
     again, invalid = logged.copy(), np.array([True, False, False])
@@ -19,7 +22,10 @@ def compared(changed: str, flag: int = 0, flips: bool = True) -> Agreed:
         again[1, column] = np.nextafter(again[1, column], np.float32(np.inf))
     agreement = Agreement()
     flags = np.array([0, flag, 0], np.uint16)
-    agreement.add(logged, again, flags, invalid, np.array([True, flips, False]))
+    agreement.add(
+        logged, again, flags, np.array([False, ip_shared, False]), invalid, np.array([True, flips, False]),
+        np.array([True, known, True]),
+    )  # fmt: skip
     return agreement.result()
 
 
@@ -41,6 +47,12 @@ def test_a_difference_of_what_one_partition_alone_counts_is_not_explained(featur
     assert (found.verdicts_explained, found.verdicts_unexplained) == (0, 1)
 
 
+def test_a_difference_of_an_address_that_one_partition_has_for_itself_is_not_explained() -> None:
+    found = compared("ip_clicks_1m", ip_shared=False)
+
+    assert (found.shared, found.unexplained, found.verdicts_unexplained) == (0, 1, 1)
+
+
 @pytest.mark.parametrize("flag", [Flag.ANSWER_GONE, Flag.COLD])
 def test_a_row_that_was_decided_without_its_state_is_explained(flag: int) -> None:
     found = compared("account_clicks_1m", flag)
@@ -52,6 +64,13 @@ def test_a_verdict_that_differs_though_no_feature_does_is_not_explained() -> Non
     found = compared("")
 
     assert (found.equal, found.verdicts_equal, found.verdicts_explained, found.verdicts_unexplained) == (3, 2, 0, 1)
+
+
+def test_a_verdict_of_a_release_that_cannot_be_asked_neither_agrees_nor_differs() -> None:
+    found = compared("account_clicks_1m", known=False)
+
+    assert (found.verdicts_unknown, found.verdicts_equal, found.verdicts_unexplained) == (1, 2, 0)
+    assert found.verdict_ratio == 1.0
 
 
 def test_the_share_of_equal_verdicts_is_of_all_clicks() -> None:

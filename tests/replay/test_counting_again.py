@@ -18,6 +18,7 @@ from features.memory_store import MemoryFeatureStore
 from features.redis_store import RedisFeatureStore
 from replay.counting import Answers, count_again
 from replay.merging import merged
+from replay.sharing import SharedIps
 from tests.builders import START_MS, click
 
 KEY = "a key for tests only, of some length"
@@ -68,7 +69,8 @@ def counted(store: FeatureStore, folder: Path, partitions: dict[int, list[Record
     """Answers to each partition's clicks from `first` on; those before warm the store up."""
     folder.mkdir()
     answers = Answers(folder, {p: Stretch(first, len(records)) for p, records in partitions.items()})
-    asyncio.run(count_again(store, merged({p: pieces(records) for p, records in partitions.items()}), answers))
+    clicks = merged({p: pieces(records) for p, records in partitions.items()})
+    asyncio.run(count_again(store, clicks, answers, SharedIps()))
     return {p: answers.of(p, np.arange(first, len(records))) for p, records in partitions.items()}
 
 
@@ -124,7 +126,8 @@ def test_two_recomputations_are_byte_identical_in_memory_and_in_redis(tmp_path: 
         (folder := tmp_path / namespace).mkdir()
         answers = Answers(folder, {p: Stretch(0, COUNT) for p in partitions})
         try:
-            assert await count_again(store, merged({p: pieces(partitions[p]) for p in (2, 0, 1)}), answers) == 3 * COUNT
+            clicks = merged({p: pieces(partitions[p]) for p in (2, 0, 1)})
+            assert await count_again(store, clicks, answers, SharedIps()) == 3 * COUNT
         finally:
             await store.close()
         return {p: answers.of(p, np.arange(COUNT)) for p in partitions}
@@ -140,6 +143,14 @@ def test_a_store_that_is_not_empty_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(Misconfigured, match="was not empty"):
         counted(store, tmp_path / "b", {0: records_of(0)})
+
+
+def test_an_address_is_shared_when_several_partitions_have_counted_clicks_of_it() -> None:
+    ips = SharedIps()
+    for partition, ip in ((0, "192.0.2.1"), (0, "192.0.2.1"), (0, "192.0.2.2"), (1, "192.0.2.2"), (0, "192.0.2.2")):
+        ips.see(partition, ip)
+
+    assert ips.shared(["192.0.2.1", "192.0.2.2", "192.0.2.3"]).tolist() == [False, True, False]
 
 
 def test_the_merged_order_goes_by_timestamps_and_never_against_a_partitions_offsets() -> None:
