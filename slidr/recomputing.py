@@ -17,21 +17,16 @@ from replay.counting import Answers, count_again
 from replay.limits import Limit
 from replay.log import ReplayLog
 from replay.measuring import Judges, measure
-from replay.rows import ReadRows, read_rows
 from replay.sharing import SharedIps
 from replay.warming import GoOn, merged_clicks
 from rules.ruleset import RuleSet
-from slidr.replaying import Outcome, releases_of, run_here
+from slidr.replaying import Outcome, Told, clicks_of, releases_of, run_here
 from slidr.servers import RedisServer
 from slidr.settings import Settings, kafka_config
 
-# told(step, total, n): n more clicks of a step are done.
-Told = Callable[[str, int, int], None]
 COUNTING: Final = "Counting"
 COMPARING: Final = "Comparing"
 REPLAYING: Final = "Replaying"
-# Differing features that are named, those that differ most first.
-_NAMED: Final = 10
 
 
 def check_recompute(settings: Settings, job: ReplayJob) -> None:
@@ -79,18 +74,6 @@ def counted_again(settings: Settings, job: ReplayJob, go_on: GoOn, told: Told) -
     yield ClickSource(kafka, prefix, answers, ips)
 
 
-@contextmanager
-def rows_of(settings: Settings, job: ReplayJob, told: Told) -> Iterator[tuple[ReadRows, Agreed | None]]:
-    """How to read the rows of a job, with the agreement if they are counted again. Raises SlidrError."""
-    if job.recompute is None:
-        yield read_rows, None
-        return
-    check_recompute(settings, job)
-    with counted_again(settings, job, lambda clicks: True, told) as source:
-        agreement = compared(settings, job, source, lambda clicks: True, told)
-        yield source.reader(rules_of(settings, job)), agreement
-
-
 def compared(settings: Settings, job: ReplayJob, source: ClickSource, go_on: GoOn, told: Told) -> Agreed:
     """Features and verdicts counted again against those that were logged."""
 
@@ -104,32 +87,6 @@ def compared(settings: Settings, job: ReplayJob, source: ClickSource, go_on: GoO
 def rules_of(settings: Settings, job: ReplayJob) -> RuleSet:
     """The rules of the release that decides again."""
     return RuleSet.from_json(releases_of(settings).load(job.model_version).rules_json)
-
-
-def clicks_of(job: ReplayJob) -> int:
-    """How many records of `clicks` a job covers."""
-    return sum(span.offsets for span in job.spans.values())
-
-
-def agreement_text(found: Agreed) -> str:
-    """The same for a terminal."""
-    if not found.clicks:
-        return "No click was compared with what was logged."
-    differ = found.clicks - found.equal
-    flips = found.verdicts_explained + found.verdicts_unexplained
-    lines = [
-        f"Counted again and logged: of {found.clicks:,} clicks {found.equal / found.clicks:.4%} have every feature bit "
-        f"for bit. {differ:,} do not: {found.shared:,} by the order of clicks of an IP that partitions share, "
-        f"{found.without_state:,} were decided without their state, {found.unexplained:,} are not explained.",
-        f"Verdicts of the releases that decided: {found.verdict_ratio:.4%} are the same. {flips:,} are not, of which "
-        f"{found.verdicts_unexplained:,} are not explained.",
-    ]
-    if found.verdicts_unknown:
-        lines.append(f"{found.verdicts_unknown:,} were decided by releases that cannot be read any more.")
-    if named := [(equal, name) for name, equal in found.features.items() if equal < found.clicks]:
-        shares = ", ".join(f"{name} {equal / found.clicks:.4%}" for equal, name in sorted(named)[:_NAMED])
-        lines.append(f"Features that differ most, with the share that is equal: {shares}.")
-    return "\n".join(lines)
 
 
 def _key(settings: Settings) -> str:

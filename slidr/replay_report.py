@@ -1,20 +1,22 @@
 """`slidr replay report`: the comparison, saved as a page and shown in a terminal."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from contracts.replay import ReplayJob
 from replay.agreement import Agreed
 from replay.comparing import compare
 from replay.comparison import Compared
 from replay.log import ReplayLog
 from replay.plan import Plan
 from replay.plans import Plans
+from replay.rows import ReadRows, read_rows
 from replay.status import RunStatus, run_status
-from slidr.recomputing import Told, clicks_of, rows_of
 from slidr.replay_page import LINE_TITLES, TITLES, line_cells, replay_html, totals
-from slidr.replaying import releases_of
+from slidr.replaying import Told, clicks_of, releases_of
 from slidr.settings import Settings, kafka_config
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def make_report(settings: Settings, plan: Plan, now_ms: int, told: Told) -> Repo
     release, total = plan.job.model_version, clicks_of(plan.job)
     keep_rules = plan.job.keep_rules or plan.job.recompute is not None
     rescorer = releases.rescorer(release, keep_rules=keep_rules)
-    with ReplayLog(kafka, settings.topic_prefix) as log, rows_of(settings, plan.job, told) as (read, agreement):
+    with ReplayLog(kafka, settings.topic_prefix) as log, _rows_of(settings, plan.job, told) as (read, agreement):
         compared = compare(
             kafka, settings.topic_prefix, plan, rescorer, log, lambda clicks: told("Deciding", total, clicks), read
         )
@@ -59,6 +61,21 @@ def make_report(settings: Settings, plan: Plan, now_ms: int, told: Told) -> Repo
         ]  # fmt: skip
     page = Plans(settings.replays_uri).write(f"{plan.id}.html", replay_html(plan, compared).encode())
     return Report(plan.id, plan.job.model_version, plan.from_ms, plan.to_ms, compared, runs, page, agreement)
+
+
+@contextmanager
+def _rows_of(settings: Settings, job: ReplayJob, told: Told) -> Iterator[tuple[ReadRows, Agreed | None]]:
+    """How to read the rows of a job, with the agreement if they are counted again."""
+    if job.recompute is None:
+        yield read_rows, None
+        return
+    # What Redis needs takes long to import.
+    from slidr.recomputing import check_recompute, compared, counted_again, rules_of
+
+    check_recompute(settings, job)
+    with counted_again(settings, job, lambda clicks: True, told) as source:
+        agreement = compared(settings, job, source, lambda clicks: True, told)
+        yield source.reader(rules_of(settings, job)), agreement
 
 
 def report_tables(report: Report) -> "Iterator[Table]":

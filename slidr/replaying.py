@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from contracts.replay import Replay, ReplayState
+from contracts.replay import Replay, ReplayJob, ReplayState
 from model.signature import read_trusted_keys
 from replay.agreement import Agreed
 from replay.begin import CLICKS_PER_S
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
+# told(step, total, n): n more clicks of a step are done.
+Told = Callable[[str, int, int], None]
 _LOOK_S: Final = 0.5
+# Differing features that are named, those that differ most first.
+_NAMED: Final = 10
 
 
 class Outcome(Struct):
@@ -85,6 +89,32 @@ def run_by_agents(
 
     run = follow(found, say)
     return Outcome(replay.id, replay.revision, run.state, run.written, output_topic(replay, settings.topic_prefix))
+
+
+def clicks_of(job: ReplayJob) -> int:
+    """How many records of `clicks` a job covers."""
+    return sum(span.offsets for span in job.spans.values())
+
+
+def agreement_text(found: Agreed) -> str:
+    """The same for a terminal."""
+    if not found.clicks:
+        return "No click was compared with what was logged."
+    differ = found.clicks - found.equal
+    flips = found.verdicts_explained + found.verdicts_unexplained
+    lines = [
+        f"Counted again and logged: of {found.clicks:,} clicks {found.equal / found.clicks:.4%} have every feature bit "
+        f"for bit. {differ:,} do not: {found.shared:,} by the order of clicks of an IP that partitions share, "
+        f"{found.without_state:,} were decided without their state, {found.unexplained:,} are not explained.",
+        f"Verdicts of the releases that decided: {found.verdict_ratio:.4%} are the same. {flips:,} are not, of which "
+        f"{found.verdicts_unexplained:,} are not explained.",
+    ]
+    if found.verdicts_unknown:
+        lines.append(f"{found.verdicts_unknown:,} were decided by releases that cannot be read any more.")
+    if named := [(equal, name) for name, equal in found.features.items() if equal < found.clicks]:
+        shares = ", ".join(f"{name} {equal / found.clicks:.4%}" for equal, name in sorted(named)[:_NAMED])
+        lines.append(f"Features that differ most, with the share that is equal: {shares}.")
+    return "\n".join(lines)
 
 
 def plan_table(plan: Plan) -> "Table":

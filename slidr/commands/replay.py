@@ -119,8 +119,7 @@ def run(
     from replay.begin import begin, job_of
     from replay.log import ReplayLog
     from replay.plans import Plans
-    from slidr.recomputing import agreement_text, check_recompute, recompute_here
-    from slidr.replaying import releases_of, run_by_agents, run_here, user
+    from slidr.replaying import agreement_text, clicks_of, releases_of, run_by_agents, run_here, user
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
@@ -129,6 +128,8 @@ def run(
         Plans(settings.replays_uri).read(replay_id), publish=publish, only_changed=only_changed, direction=direction
     )
     if job.recompute is not None and local:
+        from slidr.recomputing import check_recompute, recompute_here
+
         settings = load_settings(need=["kafka_bootstrap_servers", "entity_key"])
         check_recompute(settings, job)
     kafka = kafka_config(settings, "consumer")
@@ -143,7 +144,7 @@ def run(
                 outcome = recompute_here(settings, replay, log, stepped(progress))
         elif local:
             with progress_bars() as progress:
-                task = progress.add_task("Replaying", total=sum(span.offsets for span in job.spans.values()))
+                task = progress.add_task("Replaying", total=clicks_of(job))
                 outcome = run_here(settings, replay, log, lambda clicks: progress.advance(task, clicks))
         else:
             outcome = run_by_agents(settings, replay, log, _now_ms, lambda told: typer.echo(told, err=True))
@@ -250,8 +251,8 @@ def report(replay_id: ReplayIdOf, as_json: AsJson = False) -> None:
     Example: slidr replay report r20240602-031500-7f3a
     """
     from replay.plans import Plans
-    from slidr.recomputing import agreement_text
     from slidr.replay_report import make_report, report_tables
+    from slidr.replaying import agreement_text
     from slidr.settings_source import load_settings
 
     settings = load_settings(need=["kafka_bootstrap_servers"])

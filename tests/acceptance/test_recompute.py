@@ -1,17 +1,28 @@
 """Decided live by a worker, then counted again from the clicks: the same, but for the order of clicks on shared IPs."""
 
 import json
-from collections.abc import Sequence
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from billing.log import open_consumer, scan, whole_log
+from contracts.errors import Misconfigured
 from contracts.events import Click, Decision
 from contracts.features import HOUR_MS
+from contracts.replay import Selection
+from replay.log import ReplayLog
+from replay.planning import Wish, make_plan
+from replay.plans import Plans
+from replay.releases import Releases
+from slidr.servers import KafkaServer, RedisServer
 from slidr.times import show_time
 from tests.acceptance.conftest import MakeDeployment
 from tests.acceptance.deployment import Deployment
@@ -19,8 +30,6 @@ from tests.acceptance.test_faults import skewed_clicks
 from tests.acceptance.test_replay_scenario import committed, counters
 from tests.builders import START_MS
 from tests.replay.logged import write_release_of
-
-LIVE_FROM = show_time(START_MS)
 
 
 def with_oddities(clicks: Sequence[Click]) -> list[tuple[str, bytes, int]]:
@@ -64,12 +73,17 @@ def replayed(deployment: Deployment, *arguments: str) -> dict[str, Any]:
 
 
 def planned(deployment: Deployment) -> str:
-    """A recomputation of all that was decided, by the release that decided."""
-    return str(replayed(deployment, "plan", "--recompute", "--from", LIVE_FROM, "--model", "good")["id"])
+    """A recomputation of all that was decided, by the release that decided; its id."""
+    replay_id, now_ms = f"r{uuid.uuid4().hex[:8]}", time.time_ns() // 1_000_000
+    wish = Wish(START_MS, None, Selection(), "good", recompute=True)
+    releases = Releases(deployment.environment["SLIDR_MODELS_URI"])
+    plan = make_plan(deployment.kafka, deployment.prefix, releases, wish, replay_id, now_ms, show_time)
+    Plans(deployment.environment["SLIDR_REPLAYS_URI"]).save(plan)
+    return replay_id
 
 
 def shadow(deployment: Deployment, replay_id: str) -> list[list[Decision]]:
-    """What a run wrote, by partition in the order of its log; what only tells the runs apart is blanked."""
+    """What a reader takes of a run, by partition in the order of its log; what only tells runs apart is blanked."""
     topic = f"{deployment.prefix}decisions-replay-{replay_id}"
     consumer = open_consumer(deployment.kafka)
     found: list[list[Decision]] = [[] for _ in range(deployment.partitions)]
@@ -77,10 +91,24 @@ def shadow(deployment: Deployment, replay_id: str) -> list[list[Decision]]:
         for records in scan(consumer, topic, whole_log(consumer, topic)):
             for record in records:
                 made = msgspec.json.decode(record.value() or b"", type=Decision)
-                found[record.partition() or 0].append(replace(made, run="", revision=0, decided_at_ms=0))
+                taken = found[made.source_partition]
+                if not taken or made.source_offset > taken[-1].source_offset:
+                    taken.append(replace(made, run="", revision=0, decided_at_ms=0))
     finally:
         consumer.close()
     return found
+
+
+def records_of(deployment: Deployment, replay_id: str) -> int:
+    """How many records a run has written."""
+    consumer = open_consumer(deployment.kafka)
+    try:
+        held = whole_log(consumer, f"{deployment.prefix}decisions-replay-{replay_id}")
+        return sum(stretch.end for stretch in held.values())
+    except Misconfigured:  # the topic is not made yet
+        return 0
+    finally:
+        consumer.close()
 
 
 def live(deployment: Deployment) -> list[list[Decision]]:
@@ -91,9 +119,47 @@ def live(deployment: Deployment) -> list[list[Decision]]:
     return found
 
 
+@pytest.fixture
+def deployment_of_one(kafka: KafkaServer, redis_url: str, make_deployment: MakeDeployment) -> Deployment:
+    """One partition on the shared servers."""
+    return make_deployment(kafka, redis_url, partitions=1)
+
+
+class Decided(NamedTuple):
+    """Four partitions that a worker has decided, its Redis, and a recomputation of all of them that was run."""
+
+    deployment: Deployment
+    redis_url: str
+    before: Any
+    replay_id: str
+    outcome: dict[str, Any]
+
+
+def state_of(deployment: Deployment, redis_url: str) -> Any:
+    """What is live: counters, offsets of the group, decisions."""
+    return counters(redis_url), committed(deployment), live(deployment)
+
+
+@pytest.fixture(scope="module")
+def decided(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Decided]:
+    """Decided by a worker and counted again."""
+    folder = tmp_path_factory.mktemp("recompute")
+    with RedisServer() as redis:
+        deployment = Deployment(kafka.bootstrap_servers, redis.url, f"{folder.name}-{redis.port}-", folder, 4)
+        try:
+            deployment.create_topics()
+            decide_live(deployment, of_own_addresses(skewed_clicks(6_000)))
+            before = state_of(deployment, redis.url)
+            plan = replayed(deployment, "plan", "--recompute", "--from", show_time(START_MS), "--model", "good")
+            replay_id = plan["id"]
+            outcome = replayed(deployment, "run", replay_id, "--local", "--clicks-per-s", "1000000")
+            yield Decided(deployment, redis.url, before, replay_id, outcome)
+        finally:
+            deployment.close()
+
+
 def test_counted_again_one_partition_is_what_it_was_bit_for_bit(deployment_of_one: Deployment) -> None:
-    clicks = skewed_clicks(2_000)
-    decide_live(deployment_of_one, clicks)
+    decide_live(deployment_of_one, skewed_clicks(2_000))
     replay_id = planned(deployment_of_one)
 
     done = replayed(deployment_of_one, "run", replay_id, "--local")
@@ -103,26 +169,47 @@ def test_counted_again_one_partition_is_what_it_was_bit_for_bit(deployment_of_on
     assert shadow(deployment_of_one, replay_id) == live(deployment_of_one)
 
 
-@pytest.fixture
-def deployment_of_one(kafka: Any, redis_url: str, make_deployment: MakeDeployment) -> Deployment:
-    """One partition on the shared servers."""
-    return make_deployment(kafka, redis_url, partitions=1)
+def test_what_differs_over_several_partitions_is_explained_and_nothing_live_is_touched(decided: Decided) -> None:
+    agreement = decided.outcome["agreement"]
 
-
-def test_counted_again_several_partitions_are_the_same_each_time_and_close_to_what_they_were(
-    deployment: Deployment, redis_url: str
-) -> None:
-    decide_live(deployment, of_own_addresses(skewed_clicks(6_000)))
-    before = counters(redis_url), committed(deployment), live(deployment)
-    first, second = planned(deployment), planned(deployment)
-
-    done = [replayed(deployment, "run", name, "--local", "--clicks-per-s", "1000000") for name in (first, second)]
-
-    agreement = done[0]["agreement"]
-    assert agreement["clicks"] == done[0]["written"] > 5_900
+    assert agreement["clicks"] == decided.outcome["written"] > 5_900
     assert agreement["unexplained"] == agreement["verdicts_unexplained"] == 0
-    assert agreement["shared"] > 0
+    assert agreement["shared"] == agreement["clicks"] - agreement["equal"] > 0
     assert agreement["verdicts_equal"] / agreement["clicks"] > 0.999
-    assert done[1]["agreement"] == agreement
-    assert shadow(deployment, first) == shadow(deployment, second)
-    assert (counters(redis_url), committed(deployment), live(deployment)) == before
+    assert state_of(decided.deployment, decided.redis_url) == decided.before
+
+
+def test_a_second_recomputation_killed_and_resumed_is_the_same_and_has_each_decision_once(decided: Decided) -> None:
+    deployment = decided.deployment
+    again = planned(deployment)
+    command = [sys.executable, "-m", "slidr", "replay", "run", again, "--local", "--clicks-per-s", "5000"]
+
+    with subprocess.Popen(command, env=deployment.environment, stderr=subprocess.PIPE) as process:
+        deployment.wait(lambda: process.poll() is not None or records_of(deployment, again) > 0)
+        process.kill()
+    written = records_of(deployment, again)
+    replayed(deployment, "run", again, "--local")
+
+    assert 0 < written < decided.outcome["written"], process.stderr
+    assert shadow(deployment, again) == shadow(deployment, decided.replay_id)
+
+
+def test_the_report_of_a_recomputation_has_its_agreement(decided: Decided) -> None:
+    report = replayed(decided.deployment, "report", decided.replay_id)
+
+    assert report["agreement"] == decided.outcome["agreement"]
+    changed = report["compared"]["confusion"]
+    flips = changed["valid to invalid"] + changed["invalid to valid"]
+    assert flips == report["agreement"]["verdicts_explained"]
+    assert report["compared"]["clicks"] == report["agreement"]["clicks"]
+
+
+def test_another_entity_key_than_the_workers_is_refused_before_anything_is_written(decided: Decided) -> None:
+    replay_id = planned(decided.deployment)
+
+    done = decided.deployment.slidr("replay", "run", replay_id, "--local", SLIDR_ENTITY_KEY="some other key of length")
+
+    assert done.returncode == 2, done.stdout
+    assert "SLIDR_ENTITY_KEY is not the key of the workers" in done.stderr
+    with ReplayLog(decided.deployment.kafka, decided.deployment.prefix) as log:
+        assert replay_id not in [replay.id for replay in log.replays()]
