@@ -33,6 +33,7 @@ from streams.scoring import CHUNK_RECORDS
 app = typer.Typer(help=__doc__, no_args_is_help=False, add_completion=False)
 RATES_PER_S = (1_157.0, 10_000.0)
 SWAP_RATES_PER_S = (1_157.0, 5_000.0)
+LIVE_CLICKS_PER_S = 5_000.0
 
 
 class Priority(StrEnum):
@@ -208,6 +209,9 @@ def replay(
 @app.command()
 def recompute(
     clicks: Annotated[int, typer.Option(min=10_000, help="Clicks to decide, and to count again.")] = 1_000_000,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Clicks per second while the worker runs; 0 for a backlog before it starts.")
+    ] = LIVE_CLICKS_PER_S,
     partitions: Partitions = PARTITIONS,
     seed: Seed = 1,
     as_json: AsJson = False,
@@ -217,7 +221,7 @@ def recompute(
 
     Example: make bench ARGS="recompute --clicks 150000"
     """
-    amount = Recomputed(clicks, seed)
+    amount = Recomputed(clicks, rate or None, seed)
     _run({"recompute": lambda at, shown: measure_recompute(at, amount, shown)}, partitions, as_json, keep)
 
 

@@ -1,21 +1,28 @@
 """Recomputations of what a worker has decided: their rate, their bytes, and how far features offline are those online.
 
-backlog ──► worker ──► feature-log ─┐
-      └──► recomputed, twice ───────┴──► agreement          the two equal, record by record?
+    clicks ──► worker, live ──► feature-log ─┐
+       └─────► recomputed, twice ────────────┴──► agreement          the two equal, record by record?
+
+The clicks are sent while the worker runs, in the order of their times. One that reads a backlog takes a stretch of one
+partition after a stretch of another, so it counts the clicks of an address in an order that no live one has.
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from rich.progress import Progress
 
 from bench.backlog import run_worker
-from bench.clicks import draw_clicks, fill
+from bench.clicks import draw_clicks, fill, paced
 from bench.deployment import ENTITY_KEY, Deployment
 from bench.process import Child
 from bench.progress import step
 from bench.replaying import decided
+from bench.watch import Spent, Watch, spent
+from contracts.events import Click
 from contracts.replay import SHADOW_TOPIC, Selection
 from contracts.topics import Topic
 from replay.agreement import Agreed
@@ -28,12 +35,14 @@ _UNLIMITED_CLICKS_PER_S: Final = 10_000_000
 _LIMIT_S: Final = 3_600.0
 _DRAW_PER_S, _RECOMPUTE_PER_S, _COMPARE_PER_S = 25_000, 4_000, 60_000
 _PREFIX: Final = "recomputed-"
+_LIVE_LINGER_MS: Final = 0.5
 
 
 class Recomputed(NamedTuple):
-    """How much is decided, and then counted again."""
+    """How much is decided, sent at `per_s` clicks/s (None: all before the worker starts), and then counted again."""
 
     clicks: int
+    per_s: float | None
     seed: int
 
 
@@ -47,19 +56,41 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def measure_recompute(place: Deployment, amount: Recomputed, shown: Progress) -> dict[str, Any]:
-    """Two recomputations of a backlog: rates, agreement, and how many records of the two differ."""
+    """Two recomputations of what a worker has decided: rates, agreement, and how many records of the two differ."""
     place.create_topics(_PREFIX)
     with step(shown, "drawing clicks", amount.clicks / _DRAW_PER_S):
-        fill(place.kafka, _PREFIX + Topic.CLICKS, draw_clicks(amount.clicks, amount.seed), place.partitions)
+        clicks = draw_clicks(amount.clicks, amount.seed)
     started_ms = _now_ms()
-    worker = run_worker(place, _PREFIX, amount.clicks, shown)
+    worker = _decide(place, clicks, amount.per_s, shown)
     names = "once", "again"
     runs = [_run(place, name, started_ms, amount.clicks, shown) for name in names]
     with step(shown, "comparing", 2 * amount.clicks / _COMPARE_PER_S):
         differing = _differing(place, *names)
     return {
-        "clicks": amount.clicks, "seed": amount.seed, "worker": worker, "runs": runs, "differing": differing,
+        "clicks": amount.clicks, "sent_per_s": amount.per_s, "seed": amount.seed, "worker": worker, "runs": runs,
+        "differing": differing,
     }  # fmt: skip
+
+
+def _decide(place: Deployment, clicks: list[Click], per_s: float | None, shown: Progress) -> Spent:
+    """All clicks decided by the shipped worker."""
+    topic = _PREFIX + Topic.CLICKS
+    if per_s is None:
+        fill(place.kafka, topic, clicks, place.partitions)
+        return run_worker(place, _PREFIX, len(clicks), shown)
+    what = f"live, {len(clicks):,} clicks"
+    with (
+        closing(Watch(place.kafka, _PREFIX + Topic.DECISIONS, place.partitions)) as watch,
+        place.worker(_PREFIX) as worker,
+        ThreadPoolExecutor(1) as pool,
+        step(shown, what, len(clicks) / per_s) as turn,
+    ):
+        worker.wait_ready()
+        sent = pool.submit(fill, place.kafka, topic, paced(clicks, per_s), place.partitions, _LIVE_LINGER_MS)
+        clocks = {"process": worker.cpu_s, **place.server_clocks()}
+        marks = watch.until(len(clicks), worker, clocks, _LIMIT_S, turn)
+        sent.result()
+    return spent(*marks)
 
 
 def _run(place: Deployment, replay_id: str, from_ms: int, clicks: int, shown: Progress) -> Run:

@@ -95,9 +95,10 @@ def _replay(figures: _Figures) -> list[str]:
 
 
 def _recompute(figures: _Figures) -> list[str]:
-    worker, runs = figures["worker"], figures["runs"]
+    worker, runs, sent_per_s = figures["worker"], figures["runs"], figures["sent_per_s"]
+    name = f"worker, clicks sent at {sent_per_s:,.0f}/s" if sent_per_s else "worker, on a backlog"
     rows: list[tuple[object, ...]] = [
-        ("worker", worker["per_s"], sum(worker["cpu_us"].get(name, 0.0) for name in ("process", "redis")))
+        (name, worker["per_s"], sum(worker["cpu_us"].get(name, 0.0) for name in ("process", "redis")))
     ]
     rows += [(f"recomputation {number}", run["per_s"], run["cpu_us"]) for number, run in enumerate(runs, 1)]
     agreed, clicks = runs[0]["agreement"], figures["clicks"]

@@ -79,13 +79,13 @@ def refuse_short(short: list[Gap], show: Callable[[int], str]) -> None:
 def check_kept(consumer: Consumer, topic: str, ranges: Mapping[int, ClickRange]) -> None:
     """Raise Refused where `clicks` does not hold all of these any more."""
     held = whole_log(consumer, topic)
-    for partition, range_ in ranges.items():
-        if partition not in held or (range_.first < held[partition].first and range_.first < range_.end):
-            first = held[partition].first if partition in held else "none"
+    for partition, wanted in ranges.items():
+        kept = held.get(partition, Stretch(0, 0))
+        if wanted.first < wanted.end and not kept.first <= wanted.first < wanted.end <= kept.end:
             raise Refused(
-                f"{topic}[{partition}] is to be counted again from offset {range_.first} on, but the first that Kafka "
-                f"still has is {first}. Plan again, from a later time on; or plan without --recompute, which needs no "
-                "clicks."
+                f"{topic}[{partition}] is to be counted again from offset {wanted.first} up to {wanted.end}, but Kafka "
+                f"holds {kept.first} up to {kept.end}. Plan again, from a later time on; or plan without --recompute, "
+                "which needs no clicks."
             )
 
 

@@ -22,6 +22,7 @@ from replay.warming import GoOn, merged_clicks
 from rules.ruleset import RuleSet
 from slidr.replaying import Outcome, Told, clicks_of, releases_of, run_here
 from slidr.servers import RedisServer
+from slidr.servers.redis import find_redis_server
 from slidr.settings import Settings, kafka_config
 
 COUNTING: Final = "Counting"
@@ -30,7 +31,8 @@ REPLAYING: Final = "Replaying"
 
 
 def check_recompute(settings: Settings, job: ReplayJob) -> None:
-    """Raise Misconfigured where features counted again could not be those of the workers."""
+    """Raise Misconfigured where features cannot be counted again, or could not be those of the workers."""
+    find_redis_server()
     check_key(kafka_config(settings, "consumer"), settings.topic_prefix, job.spans, EntityHasher(_key(settings)))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from billing.log import Stretch
-from contracts.errors import Misconfigured
+from contracts.errors import Misconfigured, Unavailable
 from contracts.features import LONGEST_WINDOW_MS
 from contracts.ports import CountCall, FeatureStore
 from features.answers import ANSWER_BYTES, UNSEEN_ANSWER
@@ -151,6 +151,11 @@ def test_an_address_is_shared_when_several_partitions_have_counted_clicks_of_it(
         ips.see(partition, ip)
 
     assert ips.shared(["192.0.2.1", "192.0.2.2", "192.0.2.3"]).tolist() == [False, True, False]
+
+
+def test_answers_that_no_disk_has_room_for_are_refused_before_any_is_counted(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=r"has no room for [\d,]+ bytes of counted features"):
+        Answers(tmp_path, {0: Stretch(0, 10**14)})
 
 
 def test_the_merged_order_goes_by_timestamps_and_never_against_a_partitions_offsets() -> None:
