@@ -90,7 +90,10 @@ class ClickSource:
 
 
 def check_key(kafka: Mapping[str, Any], prefix: str, spans: Mapping[int, Span], hasher: EntityHasher) -> None:
-    """Raise Misconfigured where accounts were logged under another key: what is distinct depends on it."""
+    """Raise Misconfigured where an account was logged under another key: what is distinct depends on it.
+
+    All workers of a deployment have the same, so one click tells.
+    """
     consumer = open_consumer(kafka)
     try:
         for partition, span in spans.items():
@@ -107,6 +110,7 @@ def check_key(kafka: Mapping[str, Any], prefix: str, spans: Mapping[int, Span], 
                     f"{first.offsets[0]}: the account's hash in the feature log is another one. Counts of distinct "
                     "entities depend on the key: set the one that the workers had."
                 )
+            return
     finally:
         consumer.close()
 
