@@ -53,6 +53,13 @@ class Span(Struct, frozen=True):
         return self.end - self.first
 
 
+class ClickRange(Struct, frozen=True):
+    """Clicks of one partition that are counted again: offsets `first` up to, not including, `end`."""
+
+    first: Offset
+    end: Offset
+
+
 class Selection(Struct, frozen=True):
     """Which clicks of the spans are decided again; an empty tuple does not limit."""
 
@@ -65,7 +72,8 @@ class ReplayJob(Struct, frozen=True):
     """What is to be done, completely: whoever works on it comes to the same records.
 
     `manifest_sha256` pins the release's files (empty for the built-in one). `keep_rules`: rules that fired are taken
-    as logged although the lists of the release are other ones.
+    as logged although the lists of the release are other ones. `recompute`: features are counted again from these
+    clicks, of every partition and from before the first span on, and rules fire again; None takes both as logged.
     """
 
     selection: Selection
@@ -76,6 +84,7 @@ class ReplayJob(Struct, frozen=True):
     only_changed: bool = False
     direction: Direction = "both"
     keep_rules: bool = False
+    recompute: dict[int, ClickRange] | None = None
 
 
 class ReplayRequest(Struct, frozen=True):

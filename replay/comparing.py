@@ -12,13 +12,13 @@ from replay.log import ReplayLog
 from replay.logs import Logs
 from replay.plan import Plan
 from replay.rescoring import Rescorer
-from replay.rows import selected
+from replay.rows import MOST_ROWS, ReadRows, selected
 from replay.standing import earlier_of, read_standing
 
 
 def compare(
     logs: Logs, plan: Plan, rescorer: Rescorer, log: ReplayLog,
-    on_clicks: Callable[[int], None] = lambda clicks: None,
+    on_clicks: Callable[[int], None] = lambda clicks: None, read: ReadRows | None = None,
 ) -> Compared:  # fmt: skip
     """Against the decisions that were in force before the plan's published run, or are, if there was none."""
     comparison, replay, replays = Comparison(), _replay_of(plan, log), log.replays()
@@ -28,7 +28,9 @@ def compare(
             earlier = earlier_of(replay, replays, partition)
             standing = read_standing(consumer, logs, partition, span, earlier, span.first)
             log_of = Stretch(span.log_first, span.log_end)
-            for rows in logs.rows(consumer, partition, span, log_of, Stretch(span.first, span.end)):
+            for rows in (read or logs.rows)(
+                consumer, partition, span, log_of, Stretch(span.first, span.end), MOST_ROWS
+            ):
                 chosen = rows.where(selected(rows, plan.job.selection))
                 if len(chosen.columns):
                     logged = np.asarray(pc.equal(chosen.columns["verdict"], "invalid"))

@@ -8,6 +8,7 @@ from contracts.replay import ReplayId, ReplayJob, Span
 from replay.estimate import Estimate
 from replay.parts import Part
 from replay.sample import INVALIDATED, MATCHING, RESTORED
+from replay.warming import ShortPart
 
 
 class ExpiredPart(Struct, frozen=True):
@@ -57,6 +58,7 @@ class Plan(Struct, frozen=True):
 
     `corrected_before`: replays that have published over the range; the outlook does not know their corrections.
     `parts`: where the rows of which clicks come from.
+    `short`: partitions whose clicks before a time have expired though features counted again look back further.
     """
 
     id: ReplayId
@@ -68,6 +70,7 @@ class Plan(Struct, frozen=True):
     expired: tuple[ExpiredPart, ...] = ()
     corrected_before: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
+    short: tuple[ShortPart, ...] = ()
 
 
 def check_range(from_ms: int, to_ms: int, now_ms: int) -> None:

@@ -15,11 +15,15 @@ from replay.plan import ExpiredPart, Outlook, Plan, check_range, outlook_of, ove
 from replay.releases import Releases
 from replay.sample import MATCHING, Sample, draw, has_advertiser, records_of
 from replay.spans import resolve
+from replay.warming import WarmUp, freeze, refuse_short
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be planned: decisions made from `from_ms` up to before `to_ms` (None: now), again by `model`."""
+    """What is to be planned: decisions made from `from_ms` up to before `to_ms` (None: now), again by `model`.
+
+    `recompute`: on features that are counted again from the clicks, by rules that fire again.
+    """
 
     from_ms: int
     to_ms: int | None
@@ -27,6 +31,7 @@ class Wish:
     model: str
     keep_rules: bool = False
     allow_gaps: bool = False
+    recompute: bool = False
 
 
 def make_plan(
@@ -44,7 +49,7 @@ def make_plan(
     to_ms = now_ms if wish.to_ms is None else wish.to_ms
     check_range(wish.from_ms, to_ms, now_ms)
     _check_slices(wish.selection)
-    rescorer = releases.rescorer(wish.model, keep_rules=wish.keep_rules)
+    rescorer = releases.rescorer(wish.model, keep_rules=wish.keep_rules or wish.recompute)
     logs = Logs(kafka, prefix, archive_uri)
     resolved = resolve(logs, wish.from_ms, to_ms)
     if not wish.allow_gaps:
@@ -54,22 +59,36 @@ def make_plan(
             f"Nothing was decided between {show(wish.from_ms)} and {show(to_ms)}: the feature log has no rows of that "
             "time. The range is that of the decisions (decided_at_ms), not of the clicks."
         )
+    warm_up = _warm_up(kafka, prefix, wish, resolved.spans, show)
     sample = draw(logs, resolved.spans, wish.selection, rescorer, on_progress)
     outlook = _outlook(sample, resolved.spans)
     _check_advertisers(logs, wish.selection, resolved.spans, outlook)
     job = ReplayJob(
-        wish.selection, wish.model, releases.manifest_sha256(wish.model), resolved.spans, keep_rules=wish.keep_rules
-    )
+        wish.selection, wish.model, releases.manifest_sha256(wish.model), resolved.spans, keep_rules=wish.keep_rules,
+        recompute=warm_up and warm_up.clicks,
+    )  # fmt: skip
     expired = tuple(_expired(gap, to_ms) for gap in resolved.gaps)
     return Plan(
         replay_id, now_ms, wish.from_ms, to_ms, job, outlook, expired, _published(kafka, prefix, job),
-        tuple(resolved.parts),
+        tuple(resolved.parts), tuple(warm_up.short) if warm_up else (),
     )  # fmt: skip
 
 
 def _expired(gap: Gap, to_ms: int) -> ExpiredPart:
     until_ms = to_ms if gap.until_ms is None else gap.until_ms
     return ExpiredPart(gap.partition, until_ms, gap.since_ms, gap.first, gap.end)
+
+
+def _warm_up(
+    kafka: Mapping[str, Any], prefix: str, wish: Wish, spans: dict[int, Span], show: Callable[[int], str]
+) -> WarmUp | None:
+    """What is counted again, if anything. Raises Refused where clicks are missing."""
+    if not wish.recompute:
+        return None
+    found = freeze(kafka, prefix, spans)
+    if not wish.allow_gaps:
+        refuse_short(found.short, show)
+    return found
 
 
 def _check_slices(selection: Selection) -> None:

@@ -26,7 +26,7 @@ from replay.logs import Logs
 from replay.output import decisions_of, flush, output_end, output_topic, write, written
 from replay.pace import Pace
 from replay.rescoring import Rescored, Rescorer
-from replay.rows import MOST_ROWS, Rows, selected
+from replay.rows import MOST_ROWS, ReadRows, Rows, selected
 from replay.standing import Standing, earlier_of, read_standing
 from replay.status import is_worked_on
 from streams.delivery import Delivery
@@ -50,11 +50,15 @@ class Where:
 
 
 class PartitionRun:
-    """One partition of one run. `on_clicks(n)` hears that n more offsets are done; `stop` ends it at the next rows."""
+    """One partition of one run. `on_clicks(n)` hears that n more offsets are done; `stop` ends it at the next rows.
+
+    `read` gives the rows: as logged, unless something else is told.
+    """
 
     def __init__(
         self, where: Where, replay: Replay, partition: int, rescorer: Rescorer, log: ReplayLog,
         on_clicks: Callable[[int], None] = lambda clicks: None, stop: threading.Event | None = None,
+        read: ReadRows | None = None,
     ) -> None:  # fmt: skip
         self._where = where
         self._replay = replay
@@ -62,8 +66,9 @@ class PartitionRun:
         self._span = replay.job.spans[partition]
         self._rescorer = rescorer
         self._log = log
-        self._logs = Logs(where.kafka, where.prefix, where.archive_uri)
         self._on_clicks = on_clicks
+        self._logs = Logs(where.kafka, where.prefix, where.archive_uri)
+        self._read = read or self._logs.rows
         self._topic = output_topic(replay, where.prefix)
         self._stop = stop or threading.Event()
         self._pace = Pace(replay.clicks_per_s, time.monotonic, self._stop.wait)
@@ -106,7 +111,7 @@ class PartitionRun:
         source = Stretch(self._at.next_offset, self._span.end)
         checkpoint_s = time.monotonic() + CHECKPOINT_S
         first, count = source.first, self._at.written
-        for rows in self._logs.rows(consumer, self._partition, self._span, log, source, self._rows_at_once()):
+        for rows in self._read(consumer, self._partition, self._span, log, source, self._rows_at_once()):
             if self._stop.is_set():
                 return
             count += self._decide(rows, standing, delivery)

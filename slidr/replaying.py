@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from contracts.replay import Replay, ReplayState
+from contracts.replay import Replay, ReplayJob, ReplayState
 from model.signature import read_trusted_keys
+from replay.agreement import Agreed
 from replay.begin import CLICKS_PER_S
 from replay.estimate import Estimate
 from replay.log import ReplayLog
+from replay.logs import Logs
 from replay.output import output_topic
 from replay.plan import Plan
 from replay.releases import Releases
+from replay.rows import ReadRows
 from replay.run import PartitionRun, Where
 from replay.status import RunState, RunStatus, run_status
 from slidr.commands.output import progress_bars
@@ -26,17 +29,25 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
+# told(step, total, n): n more clicks of a step are done.
+Told = Callable[[str, int, int], None]
 _LOOK_S: Final = 0.5
+# Differing features that are named, those that differ most first.
+_NAMED: Final = 10
 
 
 class Outcome(Struct):
-    """What became of a run; `written` records of it stand in `topic`."""
+    """What became of a run; `written` records of it stand in `topic`.
+
+    `agreement` of features counted again with those that were logged, where this process has counted them.
+    """
 
     replay_id: str
     revision: int
     state: RunState
     written: int
     topic: str
+    agreement: Agreed | None = None
 
 
 def user() -> str:
@@ -52,12 +63,24 @@ def releases_of(settings: Settings) -> Releases:
     return Releases(settings.models_uri, read_trusted_keys(settings.trusted_keys_file))
 
 
-def run_here(settings: Settings, replay: Replay, log: ReplayLog, on_clicks: Callable[[int], None]) -> Outcome:
+def logs_of(settings: Settings) -> Logs:
+    """Feature log and decisions of the deployment, in Kafka and in the archive."""
+    return Logs(kafka_config(settings, "consumer"), settings.topic_prefix, settings.archive_uri)
+
+
+def run_here(
+    settings: Settings,
+    replay: Replay,
+    log: ReplayLog,
+    on_clicks: Callable[[int], None],
+    read: ReadRows | None = None,
+) -> Outcome:
     """Do all partitions of a run, one after the other. Raises SlidrError; what was done stays done."""
     where = Where(kafka_config(settings, "consumer"), settings.topic_prefix, user(), settings.archive_uri)
-    rescorer = releases_of(settings).rescorer(replay.job.model_version, keep_rules=replay.job.keep_rules)
+    keep_rules = replay.job.keep_rules or replay.job.recompute is not None
+    rescorer = releases_of(settings).rescorer(replay.job.model_version, keep_rules=keep_rules)
     states = [
-        PartitionRun(where, replay, partition, rescorer, log, on_clicks).run()
+        PartitionRun(where, replay, partition, rescorer, log, on_clicks, read=read).run()
         for partition in sorted(replay.job.spans)
     ]  # fmt: skip
     written = sum(progress.written for progress in log.progress(replay.revision).values())
@@ -76,6 +99,32 @@ def run_by_agents(
 
     run = follow(found, say)
     return Outcome(replay.id, replay.revision, run.state, run.written, output_topic(replay, settings.topic_prefix))
+
+
+def clicks_of(job: ReplayJob) -> int:
+    """How many records of `clicks` a job covers."""
+    return sum(span.offsets for span in job.spans.values())
+
+
+def agreement_text(found: Agreed) -> str:
+    """The same for a terminal."""
+    if not found.clicks:
+        return "No click was compared with what was logged."
+    differ = found.clicks - found.equal
+    flips = found.verdicts_explained + found.verdicts_unexplained
+    lines = [
+        f"Counted again and logged: of {found.clicks:,} clicks {found.equal / found.clicks:.4%} have every feature bit "
+        f"for bit. {differ:,} do not: {found.shared:,} by the order of clicks of an IP that partitions share, "
+        f"{found.without_state:,} were decided without their state, {found.unexplained:,} are not explained.",
+        f"Verdicts of the releases that decided: {found.verdict_ratio:.4%} are the same. {flips:,} are not, of which "
+        f"{found.verdicts_unexplained:,} are not explained.",
+    ]
+    if found.verdicts_unknown:
+        lines.append(f"{found.verdicts_unknown:,} were decided by releases that cannot be read any more.")
+    if named := [(equal, name) for name, equal in found.features.items() if equal < found.clicks]:
+        shares = ", ".join(f"{name} {equal / found.clicks:.4%}" for equal, name in sorted(named)[:_NAMED])
+        lines.append(f"Features that differ most, with the share that is equal: {shares}.")
+    return "\n".join(lines)
 
 
 def plan_table(plan: Plan) -> "Table":
@@ -180,10 +229,17 @@ def _lines(plan: Plan) -> Iterator[tuple[str, str]]:
     for currency, money in outlook.money.items():
         yield f"{currency} credited", _shown(money.credited, 1e-6, 2)
         yield f"{currency} charged", _shown(money.charged, 1e-6, 2)
+    counted = sum(one.end - one.first for one in (job.recompute or {}).values())
+    if counted:
+        yield "features", f"counted again from {counted:,} clicks; the estimates take those that were logged"
+    for short in plan.short:
+        yield "not counted", f"partition {short.partition}, before {show_time(short.until_ms)}: expired"
     how = "all were read" if outlook.exact else f"{outlook.sampled:,} were read; intervals of {outlook.confidence:.0%}"
     yield "estimated", how
     limit = f"{CLICKS_PER_S:,.0f} clicks/s, the default limit"
-    yield "takes", f"{_duration(outlook.seconds(CLICKS_PER_S))} at {limit}"
+    # Counting, comparing and deciding come one after another.
+    counting_s = (counted + outlook.clicks) / CLICKS_PER_S if counted else 0.0
+    yield "takes", f"{_duration(outlook.seconds(CLICKS_PER_S) + counting_s)} at {limit}"
 
 
 def _shown(estimate: Estimate, unit: float = 1.0, decimals: int = 0) -> str:

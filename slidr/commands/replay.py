@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from contracts.errors import Refused
-from slidr.commands.output import AsJson, print_json, progress_bars
+from contracts.errors import Misconfigured, Refused
+from slidr.commands.output import AsJson, print_json, progress_bars, stepped
 from slidr.times import TIME_HELP, parse_time, show_time
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ AllowGaps = Annotated[
     typer.Option(
         "--allow-gaps", help="Replay what is left of a range of which a part is neither in Kafka nor archived."
     ),
+]
+Recompute = Annotated[
+    bool, typer.Option("--recompute", help="Count features again from clicks, and let rules fire again.")
 ]
 ReplayIdOf = Annotated[str, typer.Argument(metavar="ID", help="As `slidr replay plan` printed it.", show_default=False)]
 Local = Annotated[bool, typer.Option("--local", help="Do the work in this process, without agents.")]
@@ -58,6 +61,7 @@ def plan(
     model_version_was: VersionWas = None,
     keep_rules: KeepRules = False,
     allow_gaps: AllowGaps = False,
+    recompute: Recompute = False,
     as_json: AsJson = False,
 ) -> None:
     """Freeze a range, estimate what another release would change in it, and save that under an id. Changes nothing.
@@ -73,11 +77,13 @@ def plan(
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
+    if recompute and keep_rules:
+        raise Misconfigured("With --recompute rules fire again, so there are none to keep: leave out --keep-rules.")
     settings = load_settings(need=["kafka_bootstrap_servers"])
     now_ms = _now_ms()
     selection = Selection(tuple(slices or ()), tuple(advertisers or ()), model_version_was)
     to_ms = parse_time(end, now_ms) if end else None
-    wish = Wish(parse_time(start, now_ms), to_ms, selection, model, keep_rules, allow_gaps)
+    wish = Wish(parse_time(start, now_ms), to_ms, selection, model, keep_rules, allow_gaps, recompute)
     with progress_bars() as progress:
         sampling = progress.add_task("Sampling", total=None)
         made = make_plan(
@@ -119,7 +125,7 @@ def run(
     from replay.begin import begin, job_of
     from replay.log import ReplayLog
     from replay.plans import Plans
-    from slidr.replaying import releases_of, run_by_agents, run_here, user
+    from slidr.replaying import agreement_text, clicks_of, releases_of, run_by_agents, run_here, user
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
@@ -127,6 +133,11 @@ def run(
     job = job_of(
         Plans(settings.replays_uri).read(replay_id), publish=publish, only_changed=only_changed, direction=direction
     )
+    if job.recompute is not None and local:
+        from slidr.recomputing import check_recompute, recompute_here
+
+        settings = load_settings(need=["kafka_bootstrap_servers", "entity_key"])
+        check_recompute(settings, job)
     kafka = kafka_config(settings, "consumer")
     now_ms = _now_ms()
     with ReplayLog(kafka, settings.topic_prefix) as log:
@@ -134,9 +145,12 @@ def run(
             kafka, settings.topic_prefix, releases_of(settings), log, replay_id, job, now_ms, user(),
             clicks_per_s=clicks_per_s, again=again, shared=not local,
         )  # fmt: skip
-        if local:
+        if local and job.recompute is not None:
+            with progress_bars(width=9) as progress:
+                outcome = recompute_here(settings, replay, log, stepped(progress))
+        elif local:
             with progress_bars() as progress:
-                task = progress.add_task("Replaying", total=sum(span.offsets for span in job.spans.values()))
+                task = progress.add_task("Replaying", total=clicks_of(job))
                 outcome = run_here(settings, replay, log, lambda clicks: progress.advance(task, clicks))
         else:
             outcome = run_by_agents(settings, replay, log, _now_ms, lambda told: typer.echo(told, err=True))
@@ -147,6 +161,8 @@ def run(
         f"Replay {replay.id}, revision {outcome.revision}: {outcome.state}. {outcome.written:,} decisions stand in "
         f"{outcome.topic}."
     )
+    if outcome.agreement is not None:
+        typer.echo(agreement_text(outcome.agreement))
     if outcome.state not in ("done", "cancelled"):
         typer.echo(f"It goes on. `slidr replay status {replay.id} --follow` looks again, `cancel` ends it.")
 
@@ -242,13 +258,15 @@ def report(replay_id: ReplayIdOf, as_json: AsJson = False) -> None:
     """
     from replay.plans import Plans
     from slidr.replay_report import make_report, report_tables
+    from slidr.replaying import agreement_text
     from slidr.settings_source import load_settings
 
     settings = load_settings(need=["kafka_bootstrap_servers"])
     made = Plans(settings.replays_uri).read(replay_id)
+    if made.job.recompute is not None:
+        settings = load_settings(need=["kafka_bootstrap_servers", "entity_key"])
     with progress_bars() as progress:
-        task = progress.add_task("Comparing", total=sum(span.offsets for span in made.job.spans.values()))
-        found = make_report(settings, made, _now_ms(), lambda clicks: progress.advance(task, clicks))
+        found = make_report(settings, made, _now_ms(), stepped(progress))
     if as_json:
         print_json(found)
         return
@@ -257,6 +275,8 @@ def report(replay_id: ReplayIdOf, as_json: AsJson = False) -> None:
     console = Console()
     for table in report_tables(found):
         console.print(table)
+    if found.agreement is not None:
+        console.print(agreement_text(found.agreement), soft_wrap=True)
     console.print(f"The page: {found.page}", soft_wrap=True)
 
 
