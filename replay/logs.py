@@ -83,22 +83,25 @@ class Logs:
     ) -> Iterator[Rows]:  # fmt: skip
         last = source.first - 1
         for piece in without(log, span.missing):
-            if lost := self.lacking(Topic.FEATURE_LOG, partition, *piece):
-                name = self.name(Topic.FEATURE_LOG)
-                raise Refused(
-                    f"{name}[{partition}]: {listed(lost)} expired from Kafka since the plan was made, and "
-                    f"{self._archive} does not hold them. Check SLIDR_ARCHIVE_URI here, or plan again with "
-                    "--allow-gaps to replay what is left."
-                )
-            view = self.view(Topic.FEATURE_LOG)
-            for table in view.rows(partition, *piece) if view else ():
-                for at in range(0, len(table), most_rows):
-                    part = table.slice(at, most_rows)
-                    # The record may go on behind these rows.
-                    log_offset = part[_LOG_OFFSET][-1].as_py()
-                    rows = within(part.drop_columns([_LOG_OFFSET]), last, source.end, log_offset)
-                    last = max(last, rows.next_offset - 1)
-                    yield rows
+            tables = self._holding(partition, piece).rows(partition, *piece)
+            for part in (table.slice(at, most_rows) for table in tables for at in range(0, len(table), most_rows)):
+                # The record may go on behind these rows.
+                log_offset = part[_LOG_OFFSET][-1].as_py()
+                rows = within(part.drop_columns([_LOG_OFFSET]), last, source.end, log_offset)
+                last = max(last, rows.next_offset - 1)
+                yield rows
+
+    def _holding(self, partition: int, log: Stretch) -> LogView:
+        """The archived feature log. Raises Refused if it lacks some of these records."""
+        lost = self.lacking(Topic.FEATURE_LOG, partition, *log)
+        view = self.view(Topic.FEATURE_LOG)
+        if lost or view is None:
+            raise Refused(
+                f"{self.name(Topic.FEATURE_LOG)}[{partition}]: {listed(lost)} expired from Kafka since the plan was "
+                f"made, and {self._archive} does not hold them. Check SLIDR_ARCHIVE_URI here, or plan again with "
+                "--allow-gaps to replay what is left."
+            )
+        return view
 
     @property
     def _archive(self) -> str:

@@ -1,6 +1,8 @@
 """What has expired from Kafka is replayed from the archive, to the same decisions; what is in neither is named."""
 
+import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
+from rich.console import Console
 
 from contracts.errors import Misconfigured, Refused
 from contracts.events import Click, Decision
@@ -22,6 +25,7 @@ from replay.planning import Wish, make_plan
 from replay.plans import Plans
 from replay.releases import Releases
 from replay.run import PartitionRun, Where
+from slidr.replaying import plan_table
 from slidr.times import show_time
 from tests.archive.doubles import Place, archive, features_record, started
 from tests.builders import START_MS
@@ -187,6 +191,12 @@ def test_what_is_in_neither_is_named_and_left_out_only_if_asked(logged: Logged) 
     told = f"partition 0: {show_time(last_before)} to {show_time(first_behind)}, records 10 to 14 of its feature log"
     assert told in str(refused.value)
     assert [(one.partition, one.log_first, one.log_end) for one in made.expired] == [(0, 10, 15)]
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(plan_table(made))
+    shown = console.export_text()
+    assert f"partition 0, {show_time(last_before)} to {show_time(first_behind)}: in neither of them" in shown
+    assert re.search(r"from the archive +│ clicks\[0\] 0 to 999, 2024", shown), shown
+    assert re.search(r"from Kafka +│ clicks\[0\] 1000 to 1499, 2024", shown), shown
     assert made.outlook.clicks == 2_750
     left = [one for one in decided if one.source_partition == 1 or one.source_offset not in lost]
     assert_same_bytes(shadow_records(logged, "r1"), left)
