@@ -114,6 +114,9 @@ def agreement_text(found: Agreed) -> str:
     if named := [(equal, name) for name, equal in found.features.items() if equal < found.clicks]:
         shares = ", ".join(f"{name} {equal / found.clicks:.4%}" for equal, name in sorted(named)[:_NAMED])
         lines.append(f"Features that differ most, with the share that is equal: {shares}.")
+    for one in found.named:
+        what = ", ".join(one.features) or "the verdict alone"
+        lines.append(f"Not explained: clicks[{one.partition}] offset {one.offset}, {one.click_id}: {what}.")
     return "\n".join(lines)
 
 
