@@ -24,11 +24,19 @@ Rate = Annotated[float, Meta(gt=0)]
 SHADOW_TOPIC: Final = "decisions-replay-"
 
 
+class LogRange(Struct, frozen=True):
+    """Records of one partition of a log: offsets `first` up to, not including, `end`."""
+
+    first: Offset
+    end: Offset
+
+
 class Span(Struct, frozen=True):
     """The clicks of one partition that are replayed: source offsets `first` up to, not including, `end`.
 
     `log_first` up to, not including, `log_end` are the records of `feature-log[p]` that hold them. Their decisions
     stand at `decisions_first` of `decisions[p]` or behind it; `decisions_end` is where it ended when this was resolved.
+    Records that have expired from Kafka are taken from the archive; `missing` were in neither, and are left out.
     """
 
     first: Offset
@@ -37,6 +45,7 @@ class Span(Struct, frozen=True):
     log_end: Offset
     decisions_first: Offset
     decisions_end: Offset
+    missing: tuple[LogRange, ...] = ()
 
     @property
     def offsets(self) -> int:

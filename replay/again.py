@@ -22,12 +22,13 @@ from contracts.errors import BadInput, Misconfigured
 from contracts.features import FEATURE_INDEX
 from contracts.ports import FloatMatrix
 from contracts.replay import Span
-from contracts.topics import Topic, topic_name
+from contracts.topics import Topic
 from features.entities import EntityHasher
 from features.vector import feature_matrix
 from replay.counting import Answers
+from replay.logs import Logs
 from replay.reading import read_stretch
-from replay.rows import MOST_ROWS, ReadRows, Rows, read_rows
+from replay.rows import MOST_ROWS, ReadRows, Rows
 from replay.sharing import SharedIps
 from rules.ruleset import RuleSet
 from streams.records import Decoded, RawRecord, decode_clicks
@@ -64,23 +65,22 @@ class ClickSource:
     `answers` are the store's to the clicks counted again, `ips` their addresses.
     """
 
-    kafka: Mapping[str, Any]
-    prefix: str
+    logs: Logs
     answers: Answers
     ips: SharedIps
 
     def read(
-        self, consumer: Consumer, topic: str, partition: int, log: Stretch, source: Stretch, most_rows: int = MOST_ROWS
-    ) -> Iterator[Again]:
-        """As `read_rows`. Raises BadInput where a row has no click."""
-        with closing(_Clicks(self.kafka, topic_name(Topic.CLICKS, self.prefix), partition, source)) as clicks:
-            for rows in read_rows(consumer, topic, partition, log, source, most_rows):
+        self, consumer: Consumer, partition: int, span: Span, log: Stretch, source: Stretch, most_rows: int = MOST_ROWS
+    ) -> Iterator[Again]:  # fmt: skip
+        """As `Logs.rows`. Raises BadInput where a row has no click."""
+        with closing(_Clicks(self.logs, partition, source)) as clicks:
+            for rows in self.logs.rows(consumer, partition, span, log, source, most_rows):
                 decoded = clicks.of(rows.offsets)
                 features = feature_matrix(self.answers.of(partition, rows.offsets), decoded.clicks)
                 yield Again(rows, decoded, features, self.ips.shared([click.ip for click in decoded.clicks]))
 
     def reader(self, rules: RuleSet) -> ReadRows:
-        """In place of `read_rows`: rows as the recomputation has them, with the rules of these lists."""
+        """In place of `Logs.rows`: rows as the recomputation has them, with the rules of these lists."""
 
         def read(*arguments: Any) -> Iterator[Rows]:
             for again in self.read(*arguments):
@@ -89,20 +89,20 @@ class ClickSource:
         return read
 
 
-def check_key(kafka: Mapping[str, Any], prefix: str, spans: Mapping[int, Span], hasher: EntityHasher) -> None:
+def check_key(logs: Logs, spans: Mapping[int, Span], hasher: EntityHasher) -> None:
     """Raise Misconfigured where an account was logged under another key: what is distinct depends on it.
 
     All workers of a deployment have the same, so one click tells.
     """
-    consumer = open_consumer(kafka)
+    consumer = open_consumer(logs.kafka)
     try:
         for partition, span in spans.items():
             log, source = Stretch(span.log_first, span.log_end), Stretch(span.first, span.end)
-            rows = read_rows(consumer, topic_name(Topic.FEATURE_LOG, prefix), partition, log, source)
+            rows = logs.rows(consumer, partition, span, log, source)
             first = next((piece for piece in rows if len(piece.columns)), None)
             if first is None:
                 continue
-            with closing(_Clicks(kafka, topic_name(Topic.CLICKS, prefix), partition, source)) as clicks:
+            with closing(_Clicks(logs, partition, source)) as clicks:
                 (click,) = clicks.of(first.offsets[:1]).clicks
             if hasher.account(click) != first.columns["account_hash"][0].as_py():
                 raise Misconfigured(
@@ -118,9 +118,10 @@ def check_key(kafka: Mapping[str, Any], prefix: str, spans: Mapping[int, Span], 
 class _Clicks:
     """Clicks of one partition by offset, which must grow."""
 
-    def __init__(self, kafka: Mapping[str, Any], topic: str, partition: int, source: Stretch) -> None:
+    def __init__(self, logs: Logs, partition: int, source: Stretch) -> None:
+        topic = logs.name(Topic.CLICKS)
         self._place = f"{topic}[{partition}]"
-        self._consumer = open_consumer(kafka)
+        self._consumer = open_consumer(logs.kafka)
         self._pieces = read_stretch(self._consumer, topic, partition, source)
         self._waiting: list[RawRecord] = []
 

@@ -13,7 +13,6 @@ from contracts.errors import BadInput, Misconfigured, Refused
 from contracts.features import FEATURE_IDS
 from contracts.ports import FloatMatrix
 from contracts.replay import ReplayJob
-from contracts.topics import Topic, topic_name
 from replay.again import Again, ClickSource
 from replay.agreement import Agreed, Agreement, Unexplained
 from replay.releases import Releases
@@ -70,11 +69,10 @@ def measure(
 
 
 def _read(source: ClickSource, job: ReplayJob) -> Iterator[Again]:
-    topic = topic_name(Topic.FEATURE_LOG, source.prefix)
-    with closing(open_consumer(source.kafka)) as consumer:
+    with closing(open_consumer(source.logs.kafka)) as consumer:
         for partition, span in sorted(job.spans.items()):
             log, clicks = Stretch(span.log_first, span.log_end), Stretch(span.first, span.end)
-            yield from source.read(consumer, topic, partition, log, clicks)
+            yield from source.read(consumer, partition, span, log, clicks)
 
 
 def _logged(again: Again) -> FloatMatrix:

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Iterator
 
-from confluent_kafka import Consumer, Message
+from confluent_kafka import Consumer, Message, TopicPartition
 
-from billing.log import PATIENCE_S, Stretch, assign, fetch, place
+from billing.log import PATIENCE_S, Stretch, assign, fetch, partitions_of, patiently, place
 from contracts.errors import Unavailable
 
 
@@ -13,6 +13,8 @@ def read_stretch(consumer: Consumer, topic: str, partition: int, stretch: Stretc
     """All records of a stretch in order, some at once. Raises Unavailable when none come in time."""
     if stretch.first >= stretch.end:
         return
+    # A client that does not know the topic yet would look for it a second later, at its next look around.
+    partitions_of(consumer, topic)
     assign(consumer, topic, {partition: stretch.first})
     reached, progress_at_s = stretch.first, time.monotonic()
     while reached < stretch.end:
@@ -32,3 +34,9 @@ def read_stretch(consumer: Consumer, topic: str, partition: int, stretch: Stretc
                 "that the brokers can be reached."
             )
     consumer.unassign()
+
+
+def held_in(consumer: Consumer, topic: str, partition: int) -> Stretch:
+    """What Kafka holds of a partition now."""
+    where = TopicPartition(topic, partition)
+    return Stretch(*patiently(topic, lambda: consumer.get_watermark_offsets(where, timeout=PATIENCE_S)))

@@ -17,7 +17,7 @@ from billing.log import Stretch, place
 from contracts.errors import BadInput
 from contracts.feature_log import FIRST_OFFSET_HEADER, LAST_OFFSET_HEADER, decode
 from contracts.ports import FloatMatrix
-from contracts.replay import Selection
+from contracts.replay import Selection, Span
 from replay.reading import read_stretch
 
 # Rows that are decided at once, if the rate allows: a batch of Arrow costs as much for one row as for a thousand.
@@ -48,8 +48,8 @@ class Rows(NamedTuple):
         return self._replace(columns=self.columns.filter(pa.array(mask)), features=self.features[mask])
 
 
-# As `read_rows`.
-ReadRows = Callable[[Consumer, str, int, Stretch, Stretch, int], Iterator[Rows]]
+# As `replay.logs.Logs.rows`.
+ReadRows = Callable[[Consumer, int, Span, Stretch, Stretch, int], Iterator[Rows]]
 
 
 def headers_of(record: Message) -> dict[str, bytes]:
@@ -84,7 +84,7 @@ def read_rows(
                 rows += offsets_of(record)[1] - offsets_of(record)[0] + 1
             if rows >= most_rows or record is records[-1]:
                 for part in _joined(waiting):
-                    found = _within(part, last, source.end, place(record)[1] + 1)
+                    found = within(part, last, source.end, place(record)[1] + 1)
                     last = max(last, found.next_offset - 1)
                     yield found
                 waiting, rows = [], 0
@@ -136,8 +136,8 @@ def _joined(records: Sequence[Message]) -> Iterator[Any]:
             first = at
 
 
-def _within(table: Any, last: int, end: int, log_offset: int) -> Rows:
-    """Rows above `last` and above all before them, below `end`."""
+def within(table: Any, last: int, end: int, log_offset: int) -> Rows:
+    """Rows of a table above `last` and above all before them, below `end`; reading goes on at `log_offset`."""
     rows = _rows(table, last + 1, log_offset)
     offsets = rows.offsets
     before = np.maximum.accumulate(np.concatenate(([last], offsets[:-1]))) if len(offsets) else offsets

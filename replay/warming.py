@@ -14,16 +14,17 @@ from contextlib import ExitStack
 from typing import Any, Final, NamedTuple, cast
 
 from confluent_kafka import Consumer
+from msgspec import Struct
 from msgspec.structs import astuple
 
 from billing.log import Stretch, offsets_at, open_consumer, whole_log
 from contracts.errors import Refused
+from contracts.events import TimeMs
 from contracts.features import HOUR_MS
 from contracts.replay import ClickRange, Span
 from contracts.topics import Topic, topic_name
 from replay.merging import Numbered, merged
 from replay.reading import read_stretch
-from replay.spans import Gap
 from streams.history import LOOKBACK_MS
 from streams.records import RawRecord
 
@@ -36,11 +37,18 @@ _CONSUMER: Final = {"queued.max.messages.kbytes": 8_192}
 GoOn = Callable[[int], bool]
 
 
+class ShortPart(Struct, frozen=True):
+    """A partition whose clicks before a time have expired, though features counted again look back further."""
+
+    partition: int
+    until_ms: TimeMs
+
+
 class WarmUp(NamedTuple):
     """What is counted of each partition, and of which of them the first clicks to count have expired."""
 
     clicks: dict[int, ClickRange]
-    short: list[Gap]
+    short: list[ShortPart]
 
 
 def freeze(kafka: Mapping[str, Any], prefix: str, spans: Mapping[int, Span]) -> WarmUp:
@@ -65,7 +73,7 @@ def freeze(kafka: Mapping[str, Any], prefix: str, spans: Mapping[int, Span]) -> 
         consumer.close()
 
 
-def refuse_short(short: list[Gap], show: Callable[[int], str]) -> None:
+def refuse_short(short: list[ShortPart], show: Callable[[int], str]) -> None:
     """Raise Refused that names what has expired of the time before the range; `show(ms)` writes a time."""
     if short:
         named = "; ".join(f"partition {gap.partition}: before {show(gap.until_ms)}" for gap in short)
@@ -111,13 +119,13 @@ def merged_clicks(
                 return
 
 
-def _short(consumer: Consumer, topic: str, since_ms: int) -> Iterator[Gap]:
+def _short(consumer: Consumer, topic: str, since_ms: int) -> Iterator[ShortPart]:
     """Partitions that begin later than counting should."""
     for partition, held in whole_log(consumer, topic).items():
         if held.first:
             times_ms = _times_ms(consumer, topic, {partition: Stretch(held.first, min(held.first + 1, held.end))})
             if not times_ms or times_ms[0] > since_ms:
-                yield Gap(partition, times_ms[0] if times_ms else since_ms + LOOKBACK_MS)
+                yield ShortPart(partition, times_ms[0] if times_ms else since_ms + LOOKBACK_MS)
 
 
 def _times_ms(consumer: Consumer, topic: str, stretches: Mapping[int, Stretch]) -> list[int]:

@@ -20,7 +20,7 @@ from replay.measuring import Judges, measure
 from replay.sharing import SharedIps
 from replay.warming import GoOn, merged_clicks
 from rules.ruleset import RuleSet
-from slidr.replaying import Outcome, Told, clicks_of, releases_of, run_here
+from slidr.replaying import Outcome, Told, clicks_of, logs_of, releases_of, run_here
 from slidr.servers import RedisServer
 from slidr.servers.redis import find_redis_server
 from slidr.settings import Settings, kafka_config
@@ -33,7 +33,7 @@ REPLAYING: Final = "Replaying"
 def check_recompute(settings: Settings, job: ReplayJob) -> None:
     """Raise Misconfigured where features cannot be counted again, or could not be those of the workers."""
     find_redis_server()
-    check_key(kafka_config(settings, "consumer"), settings.topic_prefix, job.spans, EntityHasher(_key(settings)))
+    check_key(logs_of(settings), job.spans, EntityHasher(_key(settings)))
 
 
 def recompute_here(settings: Settings, replay: Replay, log: ReplayLog, told: Told) -> Outcome:
@@ -73,7 +73,7 @@ def counted_again(settings: Settings, job: ReplayJob, go_on: GoOn, told: Told) -
 
     with RedisServer() as redis:
         asyncio.run(count(redis.url))
-    yield ClickSource(kafka, prefix, answers, ips)
+    yield ClickSource(logs_of(settings), answers, ips)
 
 
 def compared(settings: Settings, job: ReplayJob, source: ClickSource, go_on: GoOn, told: Told) -> Agreed:

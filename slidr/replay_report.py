@@ -13,10 +13,10 @@ from replay.comparison import Compared
 from replay.log import ReplayLog
 from replay.plan import Plan
 from replay.plans import Plans
-from replay.rows import ReadRows, read_rows
+from replay.rows import ReadRows
 from replay.status import RunStatus, run_status
 from slidr.replay_page import LINE_TITLES, TITLES, line_cells, replay_html, totals
-from slidr.replaying import Told, clicks_of, releases_of
+from slidr.replaying import Told, clicks_of, logs_of, releases_of
 from slidr.settings import Settings, kafka_config
 
 if TYPE_CHECKING:
@@ -51,9 +51,7 @@ def make_report(settings: Settings, plan: Plan, now_ms: int, told: Told) -> Repo
     keep_rules = plan.job.keep_rules or plan.job.recompute is not None
     rescorer = releases.rescorer(release, keep_rules=keep_rules)
     with ReplayLog(kafka, settings.topic_prefix) as log, _rows_of(settings, plan.job, told) as (read, agreement):
-        compared = compare(
-            kafka, settings.topic_prefix, plan, rescorer, log, lambda clicks: told("Deciding", total, clicks), read
-        )
+        compared = compare(logs_of(settings), plan, rescorer, log, lambda clicks: told("Deciding", total, clicks), read)
         runs = [
             run_status(replay, log.progress(replay.revision), now_ms)
             for replay in log.replays()
@@ -64,10 +62,10 @@ def make_report(settings: Settings, plan: Plan, now_ms: int, told: Told) -> Repo
 
 
 @contextmanager
-def _rows_of(settings: Settings, job: ReplayJob, told: Told) -> Iterator[tuple[ReadRows, Agreed | None]]:
+def _rows_of(settings: Settings, job: ReplayJob, told: Told) -> Iterator[tuple[ReadRows | None, Agreed | None]]:
     """How to read the rows of a job, with the agreement if they are counted again."""
     if job.recompute is None:
-        yield read_rows, None
+        yield None, None
         return
     # What Redis needs takes long to import.
     from slidr.recomputing import check_recompute, compared, counted_again, rules_of

@@ -13,10 +13,11 @@ from replay.agreement import Agreed
 from replay.begin import CLICKS_PER_S
 from replay.estimate import Estimate
 from replay.log import ReplayLog
+from replay.logs import Logs
 from replay.output import output_topic
 from replay.plan import Plan
 from replay.releases import Releases
-from replay.rows import ReadRows, read_rows
+from replay.rows import ReadRows
 from replay.run import PartitionRun, Where
 from replay.status import RunState, RunStatus, run_status
 from slidr.commands.output import progress_bars
@@ -62,11 +63,20 @@ def releases_of(settings: Settings) -> Releases:
     return Releases(settings.models_uri, read_trusted_keys(settings.trusted_keys_file))
 
 
+def logs_of(settings: Settings) -> Logs:
+    """Feature log and decisions of the deployment, in Kafka and in the archive."""
+    return Logs(kafka_config(settings, "consumer"), settings.topic_prefix, settings.archive_uri)
+
+
 def run_here(
-    settings: Settings, replay: Replay, log: ReplayLog, on_clicks: Callable[[int], None], read: ReadRows = read_rows
+    settings: Settings,
+    replay: Replay,
+    log: ReplayLog,
+    on_clicks: Callable[[int], None],
+    read: ReadRows | None = None,
 ) -> Outcome:
     """Do all partitions of a run, one after the other. Raises SlidrError; what was done stays done."""
-    where = Where(kafka_config(settings, "consumer"), settings.topic_prefix, user())
+    where = Where(kafka_config(settings, "consumer"), settings.topic_prefix, user(), settings.archive_uri)
     keep_rules = replay.job.keep_rules or replay.job.recompute is not None
     rescorer = releases_of(settings).rescorer(replay.job.model_version, keep_rules=keep_rules)
     states = [
@@ -205,9 +215,17 @@ def _lines(plan: Plan) -> Iterator[tuple[str, str]]:
             yield name, ", ".join(values)
     if selection.model_version_was:
         yield "decided by", selection.model_version_was
-    yield "offsets", ", ".join(f"clicks[{p}] {span.first} to {span.end - 1}" for p, span in sorted(job.spans.items()))
-    for part in plan.expired:
-        yield "expired", f"partition {part.partition}, before {show_time(part.until_ms)}: left out"
+    if any(part.place == "archive" for part in plan.parts):
+        for part in plan.parts:
+            when = f"{show_time(part.from_ms)} to {show_time(part.to_ms)}"
+            where = "the archive" if part.place == "archive" else "Kafka"
+            yield f"from {where}", f"clicks[{part.partition}] {part.first} to {part.end - 1}, {when}"
+    else:
+        offsets = (f"clicks[{p}] {span.first} to {span.end - 1}" for p, span in sorted(job.spans.items()))
+        yield "from Kafka", ", ".join(offsets)
+    for lost in plan.expired:
+        since = "before" if lost.since_ms is None else f"{show_time(lost.since_ms)} to"
+        yield "left out", f"partition {lost.partition}, {since} {show_time(lost.until_ms)}: in neither of them"
     yield "clicks", f"{outlook.clicks:,}, of which {_shown(outlook.matching)} match"
     yield "valid → invalid", _shown(outlook.invalidated)
     yield "invalid → valid", _shown(outlook.restored)
@@ -217,8 +235,8 @@ def _lines(plan: Plan) -> Iterator[tuple[str, str]]:
     counted = sum(one.end - one.first for one in (job.recompute or {}).values())
     if counted:
         yield "features", f"counted again from {counted:,} clicks; the estimates take those that were logged"
-    for part in plan.short:
-        yield "not counted", f"partition {part.partition}, before {show_time(part.until_ms)}: expired"
+    for short in plan.short:
+        yield "not counted", f"partition {short.partition}, before {show_time(short.until_ms)}: expired"
     how = "all were read" if outlook.exact else f"{outlook.sampled:,} were read; intervals of {outlook.confidence:.0%}"
     yield "estimated", how
     limit = f"{CLICKS_PER_S:,.0f} clicks/s, the default limit"

@@ -24,7 +24,12 @@ Model = Annotated[str, typer.Option(help="The release that decides again.", show
 KeepRules = Annotated[
     bool, typer.Option("--keep-rules", help="Take rules that fired as logged though the release has other lists.")
 ]
-AllowGaps = Annotated[bool, typer.Option("--allow-gaps", help="Replay what is left of a range that expired in part.")]
+AllowGaps = Annotated[
+    bool,
+    typer.Option(
+        "--allow-gaps", help="Replay what is left of a range of which a part is neither in Kafka nor archived."
+    ),
+]
 Recompute = Annotated[
     bool, typer.Option("--recompute", help="Count features again from clicks, and let rules fire again.")
 ]
@@ -90,6 +95,7 @@ def plan(
             now_ms,
             show_time,
             lambda done, total: progress.update(sampling, completed=done, total=total),
+            settings.archive_uri,
         )
     where = Plans(settings.replays_uri).save(made)
     if as_json:

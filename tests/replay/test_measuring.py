@@ -17,6 +17,7 @@ from features.memory_store import MemoryFeatureStore
 from replay.again import ClickSource, check_key
 from replay.agreement import Agreed
 from replay.counting import Answers, count_again
+from replay.logs import Logs
 from replay.measuring import Judges, measure
 from replay.releases import Releases
 from replay.sharing import SharedIps
@@ -41,14 +42,16 @@ def send(logged: Logged, count: int, bad: int | None = None) -> None:
 
 def measured(logged: Logged, folder: Path) -> Agreed:
     """All that was logged against all clicks counted again."""
-    spans = resolve(logged.kafka, logged.prefix, START_MS, START_MS + 10**9).spans
+    spans = resolve(Logs(logged.kafka, logged.prefix), START_MS, START_MS + 10**9).spans
     ranges = freeze(logged.kafka, logged.prefix, spans).clicks
     answers = Answers(folder, {p: Stretch(span.first, span.end) for p, span in spans.items()})
     ips = SharedIps()
     clicks = merged_clicks(logged.kafka, logged.prefix, ranges)
     assert asyncio.run(count_again(MemoryFeatureStore(KEY), clicks, answers, ips)) == COUNT
     job = ReplayJob(Selection(), "good", "", spans, recompute=ranges)
-    return measure(ClickSource(logged.kafka, logged.prefix, answers, ips), job, Judges(Releases(str(logged.models))))
+    return measure(
+        ClickSource(Logs(logged.kafka, logged.prefix), answers, ips), job, Judges(Releases(str(logged.models)))
+    )
 
 
 def test_features_that_their_clicks_do_not_count_to_are_named(logged: Logged, tmp_path: Path) -> None:
@@ -84,7 +87,7 @@ def test_a_row_without_a_click_is_refused_with_its_place(logged: Logged, tmp_pat
 def test_accounts_that_were_hashed_with_another_key_are_refused(logged: Logged) -> None:
     logged.decide(clicks_of(COUNT), "good")
     send(logged, COUNT)
-    spans = resolve(logged.kafka, logged.prefix, START_MS, START_MS + 10**9).spans
+    spans = resolve(Logs(logged.kafka, logged.prefix), START_MS, START_MS + 10**9).spans
 
     with pytest.raises(Misconfigured, match=r"clicks\[0\] offset 0: the account's hash in the feature log is another"):
-        check_key(logged.kafka, logged.prefix, spans, EntityHasher(KEY))
+        check_key(Logs(logged.kafka, logged.prefix), spans, EntityHasher(KEY))
