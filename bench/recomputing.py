@@ -33,7 +33,7 @@ from slidr.replaying import Outcome
 
 _UNLIMITED_CLICKS_PER_S: Final = 10_000_000
 _LIMIT_S: Final = 3_600.0
-_DRAW_PER_S, _RECOMPUTE_PER_S, _COMPARE_PER_S = 25_000, 4_000, 60_000
+_DRAW_PER_S, _RECOMPUTE_PER_S, _COMPARE_PER_S = 25_000, 8_000, 60_000
 _PREFIX: Final = "recomputed-"
 _LIVE_LINGER_MS: Final = 0.5
 

@@ -5,12 +5,14 @@ the order in which workers came to count the clicks of an IP. It is explained, t
 without its own state (flags). Of an account, a session or a campaign only one partition counts: nothing explains those.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
+from contracts.events import Offset
 from contracts.feature_log import Flag
 from contracts.features import FEATURES, Entity
 from contracts.ports import FloatMatrix
@@ -20,11 +22,20 @@ _IS_SHARED: Final = np.array([feature.entity in SHARED for feature in FEATURES])
 _WITHOUT_STATE: Final = int(Flag.ANSWER_GONE | Flag.COLD)
 
 
+class Unexplained(Struct, frozen=True):
+    """A click whose features, or verdict alone, differ for no reason that is known."""
+
+    click_id: str
+    partition: int
+    offset: Offset
+    features: tuple[str, ...]
+
+
 class Agreed(Struct, frozen=True):
     """Of `clicks`: `equal` have every feature bit for bit; differences and verdicts that differ, by what explains them.
 
     `features` is how many clicks have each feature bit for bit. Of `verdicts_unknown` the release that decided cannot
-    be read any more.
+    be read any more. `named` are the first of those that are not explained.
     """
 
     clicks: int
@@ -37,6 +48,7 @@ class Agreed(Struct, frozen=True):
     verdicts_unexplained: int
     verdicts_unknown: int
     features: dict[str, int]
+    named: tuple[Unexplained, ...] = ()
 
     @property
     def verdict_ratio(self) -> float:
@@ -56,10 +68,11 @@ class Agreement:
     def add(
         self, logged: FloatMatrix, again: FloatMatrix, flags: npt.NDArray[np.uint16], ip_shared: npt.NDArray[np.bool_],
         was_invalid: npt.NDArray[np.bool_], is_invalid: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_],
-    ) -> None:  # fmt: skip
+    ) -> npt.NDArray[np.bool_]:  # fmt: skip
         """Features (n, F) as logged and recomputed, the rows' flags (n,), verdicts (n,) by the release that decided.
 
         `ip_shared` (n,): several partitions share the click's address. `known` (n,): that release could be asked.
+        Returns which of them (n,) are not explained.
         """
         equal = logged.view(np.uint32) == again.view(np.uint32)
         all_equal, private_equal = equal.all(axis=1), equal[:, ~_IS_SHARED].all(axis=1)
@@ -76,12 +89,14 @@ class Agreement:
         ]  # fmt: skip
         self._features += np.count_nonzero(equal, axis=0)
         self._clicks += len(equal)
+        unexplained: npt.NDArray[np.bool_] = (~all_equal | differs) & ~explained
+        return unexplained
 
-    def result(self) -> Agreed:
-        """All that was taken in."""
+    def result(self, named: Sequence[Unexplained] = ()) -> Agreed:
+        """All that was taken in; `named` are some of those that are not explained."""
         counts = dict(zip((feature.id for feature in FEATURES), self._features.tolist(), strict=True))
         equal, shared, without_state, unexplained, *verdicts = self._sums.tolist()
         return Agreed(
             self._clicks, equal, shared, without_state, unexplained,
-            verdicts[0], verdicts[1], verdicts[2], verdicts[3], counts,
+            verdicts[0], verdicts[1], verdicts[2], verdicts[3], counts, tuple(named),
         )  # fmt: skip

@@ -1,7 +1,8 @@
 """How far features and verdicts counted again are those that were logged, over the spans of a replay."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +10,17 @@ import pyarrow.compute as pc
 
 from billing.log import Stretch, open_consumer
 from contracts.errors import BadInput, Misconfigured, Refused
+from contracts.features import FEATURE_IDS
+from contracts.ports import FloatMatrix
 from contracts.replay import ReplayJob
 from replay.again import Again, ClickSource
-from replay.agreement import Agreed, Agreement
+from replay.agreement import Agreed, Agreement, Unexplained
 from replay.releases import Releases
 from replay.rescoring import Rescorer
 from replay.warming import GoOn
 from rules.ruleset import RuleSet
+
+_NAMED: Final = 10
 
 
 class _Judge(NamedTuple):
@@ -48,30 +53,39 @@ def measure(
     source: ClickSource, job: ReplayJob, judges: Judges, go_on: GoOn = lambda clicks: True
 ) -> Agreed:  # fmt: skip
     """Over all clicks of the spans, selected or not; ends early where `go_on(n)`, asked after n more, says False."""
-    agreement = Agreement()
-    consumer = open_consumer(source.logs.kafka)
-    try:
+    agreement, named = Agreement(), list[Unexplained]()
+    for again in _read(source, job):
+        columns, before = again.logged.columns, _logged(again)
+        was = np.asarray(pc.equal(columns["verdict"], "invalid"))
+        now, known = _verdicts(again, judges)
+        unexplained = agreement.add(
+            before, again.features, columns["flags"].to_numpy(), again.shared, was, now, known
+        )  # fmt: skip
+        for row in np.flatnonzero(unexplained)[: _NAMED - len(named)].tolist():
+            named.append(_named(again, before, row))
+        if not go_on(len(columns)):
+            break
+    return agreement.result(named)
+
+
+def _read(source: ClickSource, job: ReplayJob) -> Iterator[Again]:
+    with closing(open_consumer(source.logs.kafka)) as consumer:
         for partition, span in sorted(job.spans.items()):
             log, clicks = Stretch(span.log_first, span.log_end), Stretch(span.first, span.end)
-            _measure(agreement, source.read(consumer, partition, span, log, clicks), judges, go_on)
-    finally:
-        consumer.close()
-    return agreement.result()
+            yield from source.read(consumer, partition, span, log, clicks)
 
 
-def _measure(
-    agreement: Agreement, pieces: Iterable[Again], judges: Judges, go_on: GoOn
-) -> None:  # fmt: skip
-    for again in pieces:
-        columns, logged = again.logged.columns, again.logged.features
-        was = np.asarray(pc.equal(columns["verdict"], "invalid"))
-        # What the log did not hold yet cannot differ from it.
-        lacking = again.features[:, logged.shape[1] :]
-        before = np.ascontiguousarray(np.hstack((logged, lacking)))
-        is_, known = _verdicts(again, judges)
-        agreement.add(before, again.features, columns["flags"].to_numpy(), again.shared, was, is_, known)
-        if not go_on(len(columns)):
-            return
+def _logged(again: Again) -> FloatMatrix:
+    """Features as logged (n, F); what the log did not hold yet cannot differ from it."""
+    logged, wide = again.logged.features, again.features.shape[1]
+    return np.ascontiguousarray(np.hstack((logged[:, :wide], again.features[:, logged.shape[1] :])))
+
+
+def _named(again: Again, before: FloatMatrix, row: int) -> Unexplained:
+    differ = np.flatnonzero(before[row].view(np.uint32) != again.features[row].view(np.uint32)).tolist()
+    names = ("click_id", "source_partition", "source_offset")
+    click_id, partition, offset = (again.logged.columns[name][row].as_py() for name in names)
+    return Unexplained(click_id, partition, offset, tuple(FEATURE_IDS[place] for place in differ))
 
 
 def _verdicts(again: Again, judges: Judges) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

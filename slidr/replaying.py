@@ -116,7 +116,7 @@ def agreement_text(found: Agreed) -> str:
         f"Counted again and logged: of {found.clicks:,} clicks {found.equal / found.clicks:.4%} have every feature bit "
         f"for bit. {differ:,} do not: {found.shared:,} by the order of clicks of an IP that partitions share, "
         f"{found.without_state:,} were decided without their state, {found.unexplained:,} are not explained.",
-        f"Verdicts of the releases that decided: {found.verdict_ratio:.4%} are the same. {flips:,} are not, of which "
+        f"Verdicts of the releases that decided: {found.verdict_ratio:.4%} are the same; {flips:,} differ, of which "
         f"{found.verdicts_unexplained:,} are not explained.",
     ]
     if found.verdicts_unknown:
@@ -124,6 +124,9 @@ def agreement_text(found: Agreed) -> str:
     if named := [(equal, name) for name, equal in found.features.items() if equal < found.clicks]:
         shares = ", ".join(f"{name} {equal / found.clicks:.4%}" for equal, name in sorted(named)[:_NAMED])
         lines.append(f"Features that differ most, with the share that is equal: {shares}.")
+    for one in found.named:
+        what = ", ".join(one.features) or "the verdict alone"
+        lines.append(f"Not explained: clicks[{one.partition}] offset {one.offset}, {one.click_id}: {what}.")
     return "\n".join(lines)
 
 

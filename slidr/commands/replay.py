@@ -163,6 +163,10 @@ def run(
     )
     if outcome.agreement is not None:
         typer.echo(agreement_text(outcome.agreement))
+    elif job.recompute is not None and outcome.state == "done":
+        typer.echo(
+            f"It was done before, so nothing was counted. `slidr replay report {replay.id}` counts and compares."
+        )
     if outcome.state not in ("done", "cancelled"):
         typer.echo(f"It goes on. `slidr replay status {replay.id} --follow` looks again, `cancel` ends it.")
 
@@ -304,6 +308,7 @@ def _show(made: "Plan", where: str) -> None:
             "workers' verdicts, not with those corrections; publishing needs --again."
         )
     console.print(f"Saved as {where}", soft_wrap=True)
+    local = "[--local]" if made.job.recompute is None else "--local"
     console.print(
-        f"Run it: slidr replay run {made.id} [--local] [--publish --only-changed]", soft_wrap=True, markup=False
+        f"Run it: slidr replay run {made.id} {local} [--publish --only-changed]", soft_wrap=True, markup=False
     )

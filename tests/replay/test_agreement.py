@@ -60,6 +60,17 @@ def test_a_row_that_was_decided_without_its_state_is_explained(flag: int) -> Non
     assert (found.without_state, found.unexplained, found.verdicts_explained) == (1, 0, 1)
 
 
+def test_what_is_not_explained_is_told_click_by_click() -> None:
+    table = np.ones((3, len(FEATURES)), np.float32)
+    again, none, every = table.copy(), np.zeros(3, np.bool_), np.ones(3, np.bool_)
+    again[0, FEATURE_INDEX["ip_gap_s"]] = again[1, FEATURE_INDEX["account_gap_s"]] = 2
+    now = np.array([True, False, True])
+
+    found = Agreement().add(table, again, np.zeros(3, np.uint16), every, none, now, every)
+
+    assert found.tolist() == [False, True, True]
+
+
 def test_a_verdict_that_differs_though_no_feature_does_is_not_explained() -> None:
     found = compared("")
 
