@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from billing.log import Stretch, open_consumer
+from billing.log import Stretch
 from contracts.replay import Replay, ReplayRequest
 from contracts.topics import Topic, topic_name
 from replay.comparison import Compared, Comparison
 from replay.log import ReplayLog
 from replay.plan import Plan
+from replay.reading import open_reader
 from replay.rescoring import Rescorer
 from replay.rows import read_rows, selected
 from replay.standing import earlier_of, read_standing
@@ -23,7 +24,7 @@ def compare(
 ) -> Compared:  # fmt: skip
     """Against the decisions that were in force before the plan's published run, or are, if there was none."""
     comparison, replay, replays = Comparison(), _replay_of(plan, log), log.replays()
-    consumer = open_consumer(kafka)
+    consumer = open_reader(kafka)
     try:
         for partition, span in plan.job.spans.items():
             earlier = earlier_of(replay, replays, partition)

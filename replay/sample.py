@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import Consumer
 
-from billing.log import Stretch, open_consumer
+from billing.log import Stretch
 from contracts.replay import Selection, Span
 from contracts.topics import Topic, topic_name
 from replay.estimate import Block
+from replay.reading import open_reader
 from replay.rescoring import Rescorer
 from replay.rows import Rows, read_rows, selected
 
@@ -44,7 +45,7 @@ def draw(
     pieces = list(_pieces(spans))
     blocks: list[Block] = []
     clicks, busy_s = 0, 0.0
-    consumer = open_consumer(kafka)
+    consumer = open_reader(kafka)
     try:
         for number, (partition, log) in enumerate(pieces):
             for rows in _read(consumer, topic_name(Topic.FEATURE_LOG, prefix), partition, log, spans[partition]):
@@ -64,7 +65,7 @@ def draw(
 def has_advertiser(kafka: Mapping[str, Any], prefix: str, spans: Mapping[int, Span], advertiser: str) -> bool:
     """Whether any click of the spans is the advertiser's: reads until it finds one."""
     only = Selection(advertisers=(advertiser,))
-    consumer = open_consumer(kafka)
+    consumer = open_reader(kafka)
     try:
         for partition, span in spans.items():
             log = Stretch(span.log_first, span.log_end)

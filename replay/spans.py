@@ -13,11 +13,12 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer
 
-from billing.log import Stretch, offsets_at, open_consumer, place, scan, whole_log
+from billing.log import Stretch, offsets_at, place, scan, whole_log
 from contracts.errors import Refused
 from contracts.feature_log import decode
 from contracts.replay import Span
 from contracts.topics import MAX_IN_FLIGHT_RECORDS, Topic, topic_name
+from replay.reading import open_reader
 from replay.rows import headers_of, offsets_of
 
 # Records of the feature log that may stand between a paused worker's repetitions, see streams/start_points.
@@ -48,7 +49,7 @@ class Resolved(NamedTuple):
 def resolve(kafka: Mapping[str, Any], prefix: str, from_ms: int, to_ms: int) -> Resolved:
     """Freeze a range. `to_ms` beyond the live tail ends there."""
     log, decisions = topic_name(Topic.FEATURE_LOG, prefix), topic_name(Topic.DECISIONS, prefix)
-    consumer = open_consumer(kafka)
+    consumer = open_reader(kafka)
     try:
         held = whole_log(consumer, log)
         begins, ends = _places(consumer, log, held, from_ms), _places(consumer, log, held, to_ms)
