@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +22,7 @@ from contracts.events import Click, Decision
 from contracts.topics import Topic, topic_name
 from slidr.servers.process import free_port
 from streams.topic_admin import create_topics
+from tests.processes import SHORT_SESSION_S, SlidrProcess, run_slidr, start_slidr
 
 ENTITY_KEY = "an entity key for tests only"
 PATIENCE_S = 120.0
@@ -34,18 +34,16 @@ class WorkerProcess:
     def __init__(self, environment: dict[str, str], log: Path, port: int | None = None) -> None:
         self.port = port or free_port()
         self.log = log
-        self._file = log.open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "slidr", "worker"],
-            env={**environment, "SLIDR_METRICS_PORT": str(self.port)},
-            stdout=self._file,
-            stderr=subprocess.STDOUT,
-        )
+        self.process = SlidrProcess(("worker",), {**environment, "SLIDR_METRICS_PORT": str(self.port)}, log)
 
     def ready(self) -> bool:
         """Whether `/readyz` says so; fails the test if the process has ended."""
-        assert self.process.poll() is None, self.log.read_text()
+        assert not self.ended(), self.log.read_text()
         return self.get("/readyz")[0] == 200
+
+    def ended(self) -> bool:
+        """Whether the process has."""
+        return self.process.returncode is not None
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body; 0 while nothing listens."""
@@ -66,7 +64,6 @@ class WorkerProcess:
     def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
-        self.process.wait()
 
     def pause(self) -> None:
         """SIGSTOP: what a zombie is made of."""
@@ -78,22 +75,16 @@ class WorkerProcess:
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
-        self.process.terminate()
+        self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
     def process_ends_within(self, seconds: float) -> int:
         """Exit code; TimeoutError if it lives on."""
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired as error:
-            raise TimeoutError from error
+        return self.process.wait(seconds)
 
     def close(self) -> None:
         """End it, whatever state it is in."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self._file.close()
+        self.process.kill()
 
 
 class Deployment:
@@ -112,6 +103,7 @@ class Deployment:
             "SLIDR_ENTITY_KEY": ENTITY_KEY,
             "SLIDR_TOPIC_PREFIX": prefix,
             "SLIDR_GROUP": f"{prefix}workers",
+            "SLIDR_SESSION_TIMEOUT_S": SHORT_SESSION_S,
             "SLIDR_MODELS_URI": str(folder / "models"),
         }
 
@@ -137,9 +129,11 @@ class Deployment:
 
     def slidr(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """A command of `slidr`, run to its end."""
-        command = [sys.executable, "-m", "slidr", *arguments]
-        env = {**self.environment, **environment}
-        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        return run_slidr(arguments, {**self.environment, **environment}, self._folder)
+
+    def start_slidr(self, *arguments: str) -> SlidrProcess:
+        """A command of `slidr` that goes on in the background until the end of the block."""
+        return start_slidr(arguments, self.environment, self._folder)
 
     # -- records in
 
