@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from billing.conservation import Conservation
+from billing.log import open_consumer, scan, whole_log
 from billing.snapshot import read_decisions, reconcile
 from contracts import feature_log
 from contracts.events import Click, Decision
@@ -96,6 +97,9 @@ class Deployment:
         self.partitions = partitions
         self.workers: list[WorkerProcess] = []
         self._folder = folder
+        self._producer = Producer(
+            {**self.kafka, "linger.ms": 20, "message.max.bytes": 5_000_000, "enable.idempotence": True, "log_level": 2}
+        )
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SLIDR_")},
             "SLIDR_KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
@@ -139,16 +143,15 @@ class Deployment:
 
     def send(self, values: Iterable[tuple[str, bytes, int]], partition: int | None = None) -> None:
         """Produce (key, value, Kafka timestamp) to `clicks`."""
-        producer = Producer({**self.kafka, "linger.ms": 20, "message.max.bytes": 5_000_000, "enable.idempotence": True})
         for key, value, timestamp_ms in values:
             where = {} if partition is None else {"partition": partition}
             while True:
                 try:
-                    producer.produce(self.name(Topic.CLICKS), value, key, timestamp=timestamp_ms, **where)
+                    self._producer.produce(self.name(Topic.CLICKS), value, key, timestamp=timestamp_ms, **where)
                     break
                 except BufferError:
-                    producer.poll(0.1)
-        assert producer.flush(60) == 0
+                    self._producer.poll(0.1)
+        assert self._producer.flush(60) == 0
 
     def send_clicks(self, clicks: Iterable[Click]) -> None:
         """Produce clicks as an ad server does: keyed by account, stamped with their time."""
@@ -158,26 +161,13 @@ class Deployment:
 
     def read(self, topic: Topic) -> Iterator[Message]:
         """All records of a topic, partition by partition, in log order."""
-        consumer = Consumer(
-            {**self.kafka, "group.id": "acceptance", "auto.offset.reset": "earliest", "enable.partition.eof": True}
-        )
+        consumer, name = open_consumer(self.kafka), self.name(topic)
         try:
-            for partition in range(len(consumer.list_topics(self.name(topic)).topics[self.name(topic)].partitions)):
-                consumer.assign([TopicPartition(self.name(topic), partition, 0)])
-                yield from self._to_end(consumer)
+            for partition, stretch in whole_log(consumer, name).items():
+                for records in scan(consumer, name, {partition: stretch}):
+                    yield from records
         finally:
             consumer.close()
-
-    def _to_end(self, consumer: Consumer) -> Iterator[Message]:
-        while True:
-            for message in consumer.consume(5_000, 1.0):
-                error = message.error()
-                if error is None:
-                    yield message
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    return
-                else:
-                    raise AssertionError(str(error))
 
     def decisions(self) -> list[tuple[int, Decision]]:
         """(partition, decision) of all records."""

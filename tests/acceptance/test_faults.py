@@ -218,6 +218,7 @@ def test_clicks_may_be_decided_cold_while_lost_state_is_counted_again(
 
     assert_conserved(deployment, 24_000)
     assert_counters_as_undisturbed(deployment, own_redis.url, clicks)
-    flags = {row["click_id"]: row["flags"] for row in deployment.feature_rows()}
+    rows = deployment.feature_table()
+    flags = dict(zip(rows["click_id"].to_pylist(), rows["flags"].to_pylist(), strict=True))
     assert Flag.COLD in flags.values()
     assert not any(flags[click.click_id] for click in clicks[:20_000])

@@ -133,11 +133,11 @@ def at_work(run: RunStatus) -> list[Any]:
 def test_a_published_replay_survives_twenty_kills_of_its_agents(
     logged: Logged, slidr: Slidr, planned: Planned, agents: Agents, watch: Callable[[str], Watched]
 ) -> None:
-    clicks = clicks_of(16_000)
+    clicks = clicks_of(12_000)
     live = {one.click_id: one for one in logged.decide(clicks, "faulty")}
     replay_id = planned("--from", show_time(START_MS))["id"]
     run, dice = watch(replay_id), random.Random(7)
-    alive = {agent.name: agent for agent in (agents.start(), agents.start())}
+    alive = {agent.name: agent for agent in (agents.start() for _ in range(PARTITIONS))}
 
     with start(logged, "replay", "run", replay_id, *PUBLISH, "--clicks-per-s", "300"):
         for _ in range(KILLS):
