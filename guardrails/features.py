@@ -149,7 +149,10 @@ def _stuck(judged: Judged, name: str, found: Floats, expected: Floats, limits: L
     most = limits.feature_constant.most_share
     # Other values are usual, and chance does not explain that they are gone.
     others = n * (1 - before)
-    gone = others - n * (1 - share) > limits.trailing.standard_errors * sqrt(others)
+    chance = limits.trailing.standard_errors * sqrt(others)
+    if others <= chance:
+        return  # not even none of them would be too few
+    gone = others - n * (1 - share) > chance
     sentence = (
         f"{judged.name}: {share:.1%} of human clicks have about the same {name} ({_value(top)}), of the days before "
         f"{before:.1%}; at most {most:.1%} may."

@@ -63,7 +63,9 @@ def fpr(model: ModelSummary, promised: Promised, limits: Limits) -> GuardrailVer
             f"On clicks that set no threshold {hits:,} of {bought:,} purchasing clicks ({share:.2%}) are invalidated; "
             f"the budget allows {most:.2%}."
         )
-        looked.append(Looked("", share, most, wilson(share, bought, -sure) > most, _times(share, most), sentence))
+        beyond = wilson(share, bought, -sure) > most
+        sentence += _perhaps(share > most and not beyond)
+        looked.append(Looked("", share, most, beyond, _times(share, most), sentence))
     return FPR.judge(looked, "")
 
 
@@ -79,6 +81,7 @@ def slice_fpr(model: ModelSummary, promised: Promised, limits: Limits) -> Guardr
                 f"invalidated; at most {most:.2%} of a slice may be."
             )
             beyond = wilson(share, counts.purchasing, -sure) > most
+            sentence += _perhaps(share > most and not beyond)
             looked.append(Looked(name, share, most, beyond, _times(share, most), sentence))
     return SLICE_FPR.judge(looked, "No click led to a purchase.")
 
@@ -95,6 +98,7 @@ def coverage(model: ModelSummary, promised: Promised, limits: Limits) -> Guardra
                 f"{name}: {counts.busy_invalid:,} of {counts.busy:,} clicks in busy sessions ({share:.1%}) are "
                 f"invalidated; the floor is {least:.1%}."
             )
+            sentence += _perhaps(share < least and not beyond)
             looked.append(Looked(name, share, least, beyond, _times(least, share), sentence))
     return COVERAGE.judge(looked, "No slice that has busy sessions was given a floor.")
 
@@ -159,3 +163,8 @@ def total(model: ModelSummary) -> SliceModel:
 
 def _times(measured: float, limit: float) -> float:
     return measured / limit if limit else inf if measured else 0.0
+
+
+def _perhaps(doubtful: bool) -> str:
+    """Why a guardrail passes what its limit does not allow."""
+    return " With so few clicks that can be chance, so it does not block." if doubtful else ""

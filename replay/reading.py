@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, Message
 
-from billing.log import PATIENCE_S, Stretch, assign, fetch, open_consumer, place
+from billing.log import PATIENCE_S, Stretch, assign, fetch, open_consumer, partitions_of, place
 from contracts.errors import Unavailable
 
 # A replay reads many short stretches, and the first fetch of one waits for the last of the one before: at the end of a
@@ -23,6 +23,8 @@ def read_stretch(consumer: Consumer, topic: str, partition: int, stretch: Stretc
     """All records of a stretch in order, some at once. Raises Unavailable when none come in time."""
     if stretch.first >= stretch.end:
         return
+    # A client that does not know the topic yet would look for it a second later, at its next look around.
+    partitions_of(consumer, topic)
     assign(consumer, topic, {partition: stretch.first})
     reached, progress_at_s = stretch.first, time.monotonic()
     while reached < stretch.end:

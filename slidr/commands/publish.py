@@ -44,8 +44,8 @@ def publish(
 ) -> None:
     """Judge a candidate by the guardrails and publish it as a release in SLIDR_MODELS_URI.
 
-    Each guardrail says what it measured and what its limit is; if one blocks, nothing is published and the exit code is
-    1. The release keeps the verdicts, also in its report. It decides nothing before it is promoted. With
+    Each guardrail says what it measured and what its limit is; if one blocks, nothing is published (exit code 1). The
+    release keeps the verdicts, also in its report. It decides nothing before it is promoted. With
     SLIDR_SIGNING_KEY_FILE it is signed. A candidate that was published before is left as it is.
 
     Example: slidr publish candidates/2024-06-01

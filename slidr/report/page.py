@@ -112,7 +112,8 @@ def _tiles(calibrated: Calibrated) -> Iterable[tuple[str, str]]:
     yield percent(seen.coverage.value), f"robotic coverage, of {seen.coverage.of:,} clicks"
     yield (
         percent(calibrated.predicted_upper),
-        f"the FPR of the next {goals.horizon_days:g} days stays below, {100 * goals.confidence:g} % sure",
+        f"what the FPR measured over the next {goals.horizon_days:g} days stays below, as calibration foresees, "
+        f"{100 * goals.confidence:g} % sure",
     )
 
 
