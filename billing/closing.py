@@ -17,6 +17,7 @@ from confluent_kafka import Producer
 from billing.conservation import ClickPlace
 from billing.finality import Finality, ended_hour, is_decided, live_tail
 from billing.log import Stretch, open_consumer, partitions_of, scan, translating, whole_log
+from billing.reader import ZOMBIE_BOUND_RECORDS
 from billing.records import click_place, decode_decision, decode_marker
 from contracts.errors import Unavailable
 from contracts.events import FinalityMarker
@@ -42,6 +43,14 @@ class Look(NamedTuple):
     looked_at_ms: int
 
 
+class Seen(NamedTuple):
+    """Stretch of `decisions[p]` that was read so far, and the highest live source offset in it, -1 for none."""
+
+    first: int
+    end: int
+    tail: int
+
+
 class Closer:
     """Closes hours, one `step` after another. Raises Unavailable, Misconfigured, and BadInput for no decision."""
 
@@ -54,6 +63,7 @@ class Closer:
         self._producer = Producer({**kafka, "enable.idempotence": True, "log_level": 2})
         self._looks: dict[int, Look] = {}
         self._closed_ms: dict[int, int] = {}
+        self._seen: dict[int, Seen] = {}
         self._loaded = False
 
     def step(self, now_ms: int) -> list[FinalityMarker]:
@@ -86,24 +96,35 @@ class Closer:
 
     def _marker(self, partition: int, look: Look) -> FinalityMarker | None:
         decisions = whole_log(self._consumer, self._decisions).get(partition, Stretch(0, 0))
-        tail = self._tail(partition, decisions)
-        if not is_decided(look.clicks_end, tail, self._rest(partition, tail + 1, look.clicks_end)):
+        if not self._is_decided(partition, look.clicks_end, decisions):
             return None
         credit_from_ms = look.hour_ends_ms + self._rule.corrections_ms
         return FinalityMarker(
             partition, look.hour_ends_ms, look.clicks_end, decisions.end, look.looked_at_ms, credit_from_ms
         )
 
-    def _tail(self, partition: int, held: Stretch) -> int:
-        """A live source offset near the end: read back, further where corrections fill the end."""
+    def _is_decided(self, partition: int, clicks_end: int, held: Stretch) -> bool:
+        """Whether all clicks below `clicks_end` are, by what was written since the last look, and some before it.
+
+        decisions[p]   4096 4097 ... 9000 | 4096 4097 ... 4999        a paused worker has written again, late
+                                                 └ the last records     so read back, as far as that may reach
+        """
+        seen = self._seen.get(partition, Seen(held.end, held.end, -1))
+        seen = seen._replace(end=held.end, tail=max(seen.tail, self._tail(partition, Stretch(seen.end, held.end))))
         back = _TAIL_RECORDS
-        while True:
-            first = max(held.first, held.end - back)
-            records = chain.from_iterable(scan(self._consumer, self._decisions, {partition: Stretch(first, held.end)}))
-            tail = live_tail(map(decode_decision, records))
-            if tail >= 0 or first == held.first:
-                return tail
-            back *= 4
+        while not is_decided(clicks_end, seen.tail, self._rest(partition, seen.tail + 1, clicks_end)):
+            if seen.first <= held.first or (seen.tail >= 0 and held.end - seen.first >= ZOMBIE_BOUND_RECORDS):
+                break
+            first = max(held.first, seen.first - back)
+            tail = self._tail(partition, Stretch(first, seen.first))
+            seen, back = seen._replace(first=first, tail=max(seen.tail, tail)), 4 * back
+        self._seen[partition] = seen
+        return is_decided(clicks_end, seen.tail, self._rest(partition, seen.tail + 1, clicks_end))
+
+    def _tail(self, partition: int, stretch: Stretch) -> int:
+        """The highest live source offset in a stretch of decisions."""
+        records = chain.from_iterable(scan(self._consumer, self._decisions, {partition: stretch}))
+        return live_tail(map(decode_decision, records))
 
     def _rest(self, partition: int, first: int, end: int) -> Iterator[ClickPlace]:
         """Records of `clicks`, from the first that may be undecided; what has expired counts as an undecided click."""

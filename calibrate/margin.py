@@ -2,12 +2,14 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from calibrate.bound import upper_bound
 from calibrate.curves import fit
 from calibrate.goals import Goals
-from calibrate.program import solve
+from calibrate.program import Program, solve
 from calibrate.slices import Vector
-from calibrate.thresholds import Slice, program_of, spared
+from calibrate.thresholds import Slice, spared
 from contracts.scored import Scored
 
 # Halvings of the range between the lowest FPR and the budget: to a thousandth of a per cent and better.
@@ -70,6 +72,23 @@ def _narrowed(slice_: Slice, fpr: float, part: float) -> Slice:
 def _ivr(slices: list[Slice], choice: Choice) -> float:
     """Combined IVR by the empirical curves."""
     return sum(s.w * float(s.curve.ivr[s.curve.place_of(choice.thresholds[s.name])]) for s in slices)
+
+
+def program_of(slices: list[Slice], budget: float) -> Program:
+    """The numbers of the program; slices that lose nobody (h = 0) are in it and cost nothing."""
+
+    def column(values: list[float]) -> Vector:
+        return np.array(values, np.float64)
+
+    return Program(
+        w=column([s.w for s in slices]),
+        h=column([s.h for s in slices]),
+        b=column([s.fit.b for s in slices]),
+        c=column([s.fit.c for s in slices]),
+        lo=column([s.lo for s in slices]),
+        hi=column([s.hi for s in slices]),
+        budget=budget,
+    )
 
 
 def lowest_fpr(slices: list[Slice]) -> float:

@@ -2,12 +2,9 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
 from calibrate.curves import Curve, Fit
 from calibrate.goals import Goals
-from calibrate.program import Program
-from calibrate.slices import NEVER, Group, Vector
+from calibrate.slices import NEVER, Group
 
 
 class Slice(NamedTuple):
@@ -38,23 +35,6 @@ class Slice(NamedTuple):
     def threshold(self, fpr: float) -> float:
         """The lowest threshold that is not above the chosen FPR."""
         return float(self.curve.threshold[self.place(fpr)])
-
-
-def program_of(slices: list[Slice], budget: float) -> Program:
-    """The numbers of the program; slices that lose nobody (h = 0) are in it and cost nothing."""
-
-    def column(values: list[float]) -> Vector:
-        return np.array(values, np.float64)
-
-    return Program(
-        w=column([s.w for s in slices]),
-        h=column([s.h for s in slices]),
-        b=column([s.fit.b for s in slices]),
-        c=column([s.fit.c for s in slices]),
-        lo=column([s.lo for s in slices]),
-        hi=column([s.hi for s in slices]),
-        budget=budget,
-    )
 
 
 def spared(slices: list[Slice], thresholds: dict[str, float], goals: Goals) -> float:

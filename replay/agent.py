@@ -27,7 +27,6 @@ from replay.releases import Releases
 from replay.run import Where
 from replay.tasks import do_task, tasks_of
 from streams.app import TablelessApp
-from streams.poll_thread import SESSION_S
 from streams.threads import in_daemon_thread
 
 COMMIT_S: Final = 0.5
@@ -50,6 +49,7 @@ class AgentOptions:
     where: Where
     broker: Broker
     group: str
+    session_s: float
 
 
 class _Stop:
@@ -107,9 +107,9 @@ class ReplayAgent:
             broker=options.broker.urls,
             broker_credentials=options.broker.credentials,
             broker_client_id=options.where.by,
-            broker_session_timeout=SESSION_S,
+            broker_session_timeout=options.session_s,
             broker_heartbeat_interval=1.0,
-            broker_rebalance_timeout=SESSION_S,
+            broker_rebalance_timeout=options.session_s,
             broker_commit_interval=COMMIT_S,
             broker_commit_livelock_soft_timeout=_A_WEEK_S,
             stream_processing_timeout=_A_WEEK_S,

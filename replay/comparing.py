@@ -5,12 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow.compute as pc
 
-from billing.log import Stretch, open_consumer
+from billing.log import Stretch
 from contracts.replay import Replay, ReplayRequest
 from replay.comparison import Compared, Comparison
 from replay.log import ReplayLog
 from replay.logs import Logs
 from replay.plan import Plan
+from replay.reading import open_reader
 from replay.rescoring import Rescorer
 from replay.rows import MOST_ROWS, ReadRows, selected
 from replay.standing import earlier_of, read_standing
@@ -22,7 +23,7 @@ def compare(
 ) -> Compared:  # fmt: skip
     """Against the decisions that were in force before the plan's published run, or are, if there was none."""
     comparison, replay, replays = Comparison(), _replay_of(plan, log), log.replays()
-    consumer = open_consumer(logs.kafka)
+    consumer = open_reader(logs.kafka)
     try:
         for partition, span in plan.job.spans.items():
             earlier = earlier_of(replay, replays, partition)

@@ -6,11 +6,12 @@ from typing import Any, Self, TypeVar
 import msgspec
 from confluent_kafka import KafkaError, Message, Producer
 
-from billing.log import PATIENCE_S, Stretch, open_consumer, place, scan, translating, whole_log
+from billing.log import PATIENCE_S, Stretch, place, scan, translating, whole_log
 from contracts.errors import BadInput, Refused, Unavailable
 from contracts.events import TimeMs
 from contracts.replay import Replay, ReplayAction, ReplayJob, ReplayProgress, ReplayRequest, fold_requests
 from contracts.topics import Topic, topic_name
+from replay.reading import open_reader
 
 _PRODUCER: dict[str, Any] = {"acks": "all", "enable.idempotence": True, "log_level": 2}
 T = TypeVar("T", bound=msgspec.Struct)
@@ -27,7 +28,7 @@ class ReplayLog:
     def __init__(self, kafka: Mapping[str, Any], prefix: str) -> None:
         self._kafka = kafka
         self._topics = {topic: topic_name(topic, prefix) for topic in (Topic.REPLAY_REQUESTS, Topic.REPLAY_PROGRESS)}
-        self._consumer = open_consumer(kafka)
+        self._consumer = open_reader(kafka)
         self._producer: Producer | None = None
         self._requests: list[tuple[int, ReplayRequest]] = []
         self._progress: dict[Key, ReplayProgress] = {}

@@ -1,12 +1,22 @@
 """One partition's stretch of a topic, quickly: `billing.log.scan` for many partitions asks every record where it is."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from billing.log import PATIENCE_S, Stretch, assign, fetch, partitions_of, patiently, place
+from billing.log import PATIENCE_S, Stretch, assign, fetch, open_consumer, partitions_of, patiently, place
 from contracts.errors import Unavailable
+
+# A replay reads many short stretches, and the first fetch of one waits for the last of the one before: at the end of a
+# topic the broker keeps that for so long.
+_CONSUMER: Final = {"fetch.wait.max.ms": 10}
+
+
+def open_reader(kafka: Mapping[str, Any]) -> Consumer:
+    """As `open_consumer`, for reading one stretch after another."""
+    return open_consumer({**kafka, **_CONSUMER})
 
 
 def read_stretch(consumer: Consumer, topic: str, partition: int, stretch: Stretch) -> Iterator[list[Message]]:

@@ -18,13 +18,14 @@ import pyarrow.compute as pc
 from confluent_kafka import Consumer
 from msgspec.structs import replace
 
-from billing.log import Stretch, open_consumer
+from billing.log import Stretch
 from contracts.errors import Unavailable
 from contracts.replay import Direction, Replay, ReplayState
 from replay.log import ReplayLog, first_progress
 from replay.logs import Logs
 from replay.output import decisions_of, flush, output_end, output_topic, write, written
 from replay.pace import Pace
+from replay.reading import open_reader
 from replay.rescoring import Rescored, Rescorer
 from replay.rows import MOST_ROWS, ReadRows, Rows, selected
 from replay.standing import Standing, earlier_of, read_standing
@@ -83,7 +84,7 @@ class PartitionRun:
         if self._at.state != "running":
             self._on_clicks(self._at.next_offset - self._span.first)
             return self._at.state
-        consumer = open_consumer({**self._where.kafka, **_CONSUMER})
+        consumer = open_reader({**self._where.kafka, **_CONSUMER})
         delivery = Delivery(dict(self._where.kafka), self._fail)
         try:
             self._take_up(consumer)

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import Consumer
 
-from billing.log import Stretch, open_consumer
+from billing.log import Stretch
 from contracts.replay import Selection, Span
 from replay.estimate import Block
 from replay.logs import Logs, without
+from replay.reading import open_reader
 from replay.rescoring import Rescorer
 from replay.rows import Rows, selected
 
@@ -43,7 +44,7 @@ def draw(
     pieces = list(_pieces(spans))
     blocks: list[Block] = []
     clicks, busy_s = 0, 0.0
-    consumer = open_consumer(logs.kafka)
+    consumer = open_reader(logs.kafka)
     try:
         for number, (partition, log) in enumerate(pieces):
             for rows in _read(logs, consumer, partition, log, spans[partition]):
@@ -66,7 +67,7 @@ def records_of(span: Span) -> int:
 def has_advertiser(logs: Logs, spans: Mapping[int, Span], advertiser: str) -> bool:
     """Whether any click of the spans is the advertiser's: reads until it finds one."""
     only = Selection(advertisers=(advertiser,))
-    consumer = open_consumer(logs.kafka)
+    consumer = open_reader(logs.kafka)
     try:
         for partition, span in spans.items():
             log = Stretch(span.log_first, span.log_end)

@@ -16,12 +16,13 @@ from typing import Final, NamedTuple
 from confluent_kafka import Consumer
 from msgspec.structs import replace
 
-from billing.log import Stretch, offsets_at, open_consumer, scan, whole_log
+from billing.log import Stretch, offsets_at, scan, whole_log
 from contracts.replay import Span
 from contracts.topics import MAX_IN_FLIGHT_RECORDS, Topic
 from replay.logs import Logs
 from replay.parts import Border, Gap, Part, missing_of, parts_of
 from replay.places import Place, highest_before, place_in_archive, place_in_kafka, times_around
+from replay.reading import open_reader
 
 # Records that are fetched to see the first one: an offset may hold none.
 _A_FEW: Final = 16
@@ -37,7 +38,7 @@ class Resolved(NamedTuple):
 
 def resolve(logs: Logs, from_ms: int, to_ms: int) -> Resolved:
     """Freeze a range. `to_ms` beyond the live tail ends there."""
-    consumer = open_consumer(logs.kafka)
+    consumer = open_reader(logs.kafka)
     try:
         name = logs.name(Topic.FEATURE_LOG)
         held = whole_log(consumer, name)

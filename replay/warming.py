@@ -24,7 +24,7 @@ from contracts.features import HOUR_MS
 from contracts.replay import ClickRange, Span
 from contracts.topics import Topic, topic_name
 from replay.merging import Numbered, merged
-from replay.reading import read_stretch
+from replay.reading import open_reader, read_stretch
 from streams.history import LOOKBACK_MS
 from streams.records import RawRecord
 
@@ -54,7 +54,7 @@ class WarmUp(NamedTuple):
 def freeze(kafka: Mapping[str, Any], prefix: str, spans: Mapping[int, Span]) -> WarmUp:
     """What must be counted for the features of the spans' clicks. Raises Refused if one of those has expired."""
     topic = topic_name(Topic.CLICKS, prefix)
-    consumer = open_consumer(kafka)
+    consumer = open_reader(kafka)
     try:
         check_kept(consumer, topic, {p: ClickRange(span.first, span.end) for p, span in spans.items()})
         firsts = {p: Stretch(span.first, span.first + 1) for p, span in spans.items()}

@@ -27,7 +27,7 @@ async def _run(settings: Settings) -> None:
     log = structlog.get_logger()
     kafka = kafka_config(settings, "consumer")
     where = Where(kafka, settings.topic_prefix, settings.worker_id, settings.archive_uri)
-    options = AgentOptions(where, broker_of(kafka), f"{settings.group}-replay")
+    options = AgentOptions(where, broker_of(kafka), f"{settings.group}-replay", settings.session_timeout_s)
     agent = ReplayAgent(options, releases_of(settings))
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):

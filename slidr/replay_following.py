@@ -9,21 +9,22 @@ from replay.status import RunStatus
 from slidr.commands.output import progress_bars
 
 LOOK_S: Final = 0.5
-# Longer than the session of an agent that died, and than its group takes to notice.
-PATIENCE_S: Final = 15.0
+# Sessions: longer than that of an agent that died, and than its group takes to notice.
+PATIENCE_SESSIONS: Final = 1.5
 _ENDS: Final = ("done", "cancelled", "failed")
 
 
-def follow(found: Callable[[], RunStatus], say: Callable[[str], None]) -> RunStatus:
+def follow(found: Callable[[], RunStatus], session_s: float, say: Callable[[str], None]) -> RunStatus:
     """The run at its end, or as it was at Ctrl-C, which ends the looking and not the run.
 
-    `say` hears a sentence when nobody takes it up. Raises Refused for a run that cannot go on.
+    `say` hears a sentence when nobody takes it up for longer than an agent's session. Raises Refused for a run that
+    cannot go on.
     """
     run = found()
     try:
         with progress_bars() as progress:
             task = progress.add_task(run.replay_id, total=run.clicks)
-            waiting = _Waiting(say)
+            waiting = _Waiting(PATIENCE_SESSIONS * session_s, say)
             while (run := found()).state not in _ENDS:
                 progress.update(task, completed=run.done, description=f"{run.replay_id} {_who(run)}")
                 waiting.look(run)
@@ -52,7 +53,8 @@ def failure(run: RunStatus) -> str:
 class _Waiting:
     """Says once that nobody works on a run, and again if that happens again."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, patience_s: float, say: Callable[[str], None]) -> None:
+        self._patience_s = patience_s
         self._say = say
         self._until_s: float | None = None
 
@@ -61,11 +63,11 @@ class _Waiting:
         if run.state not in ("waiting", "interrupted"):
             self._until_s = None
         elif self._until_s is None:
-            self._until_s = now_s + PATIENCE_S
+            self._until_s = now_s + self._patience_s
         elif now_s > self._until_s:
             self._until_s = float("inf")
             self._say(
-                f"No agent has taken up replay {run.replay_id} within {PATIENCE_S:.0f} s. Start one with "
+                f"No agent has taken up replay {run.replay_id} within {self._patience_s:.0f} s. Start one with "
                 "`slidr replay-agent`, or look why those that run do not reach Kafka. Ctrl-C ends the waiting; with "
                 "--local the same command does it here."
             )

@@ -97,7 +97,7 @@ def run_by_agents(
         (known,) = (one for one in log.replays() if one.revision == replay.revision)
         return run_status(known, log.progress(replay.revision), now_ms())
 
-    run = follow(found, say)
+    run = follow(found, settings.session_timeout_s, say)
     return Outcome(replay.id, replay.revision, run.state, run.written, output_topic(replay, settings.topic_prefix))
 
 

@@ -155,6 +155,13 @@ class Settings(BaseSettings):
         description="the name of this worker, unlike that of any other",
         examples=["worker-1"],
     )
+    session_timeout_s: int = Field(
+        default=10,
+        ge=3,
+        le=300,
+        description="the seconds after which a worker or replay agent that is silent loses its partitions to others",
+        examples=["10"],
+    )
     release: str = Field(
         default="pass-through",
         min_length=1,

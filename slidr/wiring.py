@@ -36,6 +36,7 @@ async def build_worker(settings: Settings, *, skip_expired: bool = False) -> Wor
         kafka=kafka,
         prefix=settings.topic_prefix,
         group=settings.group,
+        session_s=settings.session_timeout_s,
         worker_id=settings.worker_id,
         clicks_topic_id=clicks.topic_id,
         http_host=settings.http_host,

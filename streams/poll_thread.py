@@ -28,7 +28,6 @@ POLL_RECORDS = 2_000
 HIGH_WATER_RECORDS = MAX_IN_FLIGHT_RECORDS // 2
 BEHIND_RECORDS = 256
 NAP_S = 0.001
-SESSION_S = 10.0
 
 CONSUMER_CONFIG: dict[str, Any] = {
     "enable.auto.commit": False,
@@ -38,7 +37,6 @@ CONSUMER_CONFIG: dict[str, Any] = {
     "queued.min.messages": 20_000,
     "queued.max.messages.kbytes": 16_384,
     "partition.assignment.strategy": "cooperative-sticky",
-    "session.timeout.ms": int(SESSION_S * 1000),
     "heartbeat.interval.ms": 1_000,
 }
 
@@ -74,6 +72,7 @@ class PollThread(threading.Thread):
         kafka: dict[str, Any],
         topic: str,
         group: str,
+        session_s: float,
         loop: asyncio.AbstractEventLoop,
         loop_side: LoopSide,
         in_flight: InFlight,
@@ -82,7 +81,8 @@ class PollThread(threading.Thread):
         on_error: Callable[[BaseException], object],
     ) -> None:
         super().__init__(name="poll", daemon=True)
-        self._config = {**kafka, **CONSUMER_CONFIG, "group.id": group}
+        session = {"session.timeout.ms": round(session_s * 1000)}
+        self._config = {**kafka, **CONSUMER_CONFIG, **session, "group.id": group}
         self._topic = topic
         self._loop = loop
         self._loop_side = loop_side

@@ -32,7 +32,7 @@ from streams.lane import Chunk
 from streams.lanes import InFlight, Lanes
 from streams.metrics import Metrics
 from streams.outputs import Outputs
-from streams.poll_thread import SESSION_S, PollThread
+from streams.poll_thread import PollThread
 from streams.recovery import Recovery
 from streams.releases import Releases
 from streams.scoring import Scoring
@@ -43,7 +43,7 @@ from streams.transport import BatchConsumer, BatchTransport
 
 STATUS_S = 5.0
 COMMIT_S = 0.5
-FUSE_S = 0.7 * SESSION_S
+FUSE_SESSIONS = 0.7
 CLOSE_S = 10.0
 # Decisions leave no cycles behind: collect seldom, and what is old hardly ever.
 GC_THRESHOLDS = (50_000, 20, 100)
@@ -58,6 +58,7 @@ class WorkerOptions:
     kafka: dict[str, Any]
     prefix: str
     group: str
+    session_s: float
     worker_id: str
     clicks_topic_id: str
     http_host: str
@@ -183,6 +184,7 @@ class Worker:
             options.kafka,
             self._name(Topic.CLICKS),
             options.group,
+            options.session_s,
             self._loop,
             consumer,
             self._in_flight,
@@ -232,7 +234,7 @@ class Worker:
         while True:
             await asyncio.sleep(0.5)
             now_s = time.monotonic()
-            if now_s - beat_s > FUSE_S:
+            if now_s - beat_s > FUSE_SESSIONS * self._options.session_s:
                 self._fatal(f"it stood still for {now_s - beat_s:.1f} s, longer than its session allows.")
             beat_s = now_s
 

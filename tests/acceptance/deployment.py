@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,15 +13,17 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from billing.conservation import Conservation
+from billing.log import open_consumer, scan, whole_log
 from billing.snapshot import read_decisions, reconcile
 from contracts import feature_log
 from contracts.events import Click, Decision
 from contracts.topics import Topic, topic_name
 from slidr.servers.process import free_port
 from streams.topic_admin import create_topics
+from tests.processes import SHORT_SESSION_S, SlidrProcess, run_slidr, start_slidr
 
 ENTITY_KEY = "an entity key for tests only"
 PATIENCE_S = 120.0
@@ -34,18 +35,16 @@ class WorkerProcess:
     def __init__(self, environment: dict[str, str], log: Path, port: int | None = None) -> None:
         self.port = port or free_port()
         self.log = log
-        self._file = log.open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "slidr", "worker"],
-            env={**environment, "SLIDR_METRICS_PORT": str(self.port)},
-            stdout=self._file,
-            stderr=subprocess.STDOUT,
-        )
+        self.process = SlidrProcess(("worker",), {**environment, "SLIDR_METRICS_PORT": str(self.port)}, log)
 
     def ready(self) -> bool:
         """Whether `/readyz` says so; fails the test if the process has ended."""
-        assert self.process.poll() is None, self.log.read_text()
+        assert not self.ended(), self.log.read_text()
         return self.get("/readyz")[0] == 200
+
+    def ended(self) -> bool:
+        """Whether the process has."""
+        return self.process.returncode is not None
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body; 0 while nothing listens."""
@@ -66,7 +65,6 @@ class WorkerProcess:
     def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
-        self.process.wait()
 
     def pause(self) -> None:
         """SIGSTOP: what a zombie is made of."""
@@ -78,22 +76,16 @@ class WorkerProcess:
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
-        self.process.terminate()
+        self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
     def process_ends_within(self, seconds: float) -> int:
         """Exit code; TimeoutError if it lives on."""
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired as error:
-            raise TimeoutError from error
+        return self.process.wait(seconds)
 
     def close(self) -> None:
         """End it, whatever state it is in."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self._file.close()
+        self.process.kill()
 
 
 class Deployment:
@@ -105,6 +97,9 @@ class Deployment:
         self.partitions = partitions
         self.workers: list[WorkerProcess] = []
         self._folder = folder
+        self._producer = Producer(
+            {**self.kafka, "linger.ms": 20, "message.max.bytes": 5_000_000, "enable.idempotence": True, "log_level": 2}
+        )
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SLIDR_")},
             "SLIDR_KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
@@ -112,6 +107,7 @@ class Deployment:
             "SLIDR_ENTITY_KEY": ENTITY_KEY,
             "SLIDR_TOPIC_PREFIX": prefix,
             "SLIDR_GROUP": f"{prefix}workers",
+            "SLIDR_SESSION_TIMEOUT_S": SHORT_SESSION_S,
             "SLIDR_MODELS_URI": str(folder / "models"),
         }
 
@@ -137,24 +133,25 @@ class Deployment:
 
     def slidr(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """A command of `slidr`, run to its end."""
-        command = [sys.executable, "-m", "slidr", *arguments]
-        env = {**self.environment, **environment}
-        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        return run_slidr(arguments, {**self.environment, **environment}, self._folder)
+
+    def start_slidr(self, *arguments: str) -> SlidrProcess:
+        """A command of `slidr` that goes on in the background until the end of the block."""
+        return start_slidr(arguments, self.environment, self._folder)
 
     # -- records in
 
     def send(self, values: Iterable[tuple[str, bytes, int]], partition: int | None = None) -> None:
         """Produce (key, value, Kafka timestamp) to `clicks`."""
-        producer = Producer({**self.kafka, "linger.ms": 20, "message.max.bytes": 5_000_000, "enable.idempotence": True})
         for key, value, timestamp_ms in values:
             where = {} if partition is None else {"partition": partition}
             while True:
                 try:
-                    producer.produce(self.name(Topic.CLICKS), value, key, timestamp=timestamp_ms, **where)
+                    self._producer.produce(self.name(Topic.CLICKS), value, key, timestamp=timestamp_ms, **where)
                     break
                 except BufferError:
-                    producer.poll(0.1)
-        assert producer.flush(60) == 0
+                    self._producer.poll(0.1)
+        assert self._producer.flush(60) == 0
 
     def send_clicks(self, clicks: Iterable[Click]) -> None:
         """Produce clicks as an ad server does: keyed by account, stamped with their time."""
@@ -164,26 +161,13 @@ class Deployment:
 
     def read(self, topic: Topic) -> Iterator[Message]:
         """All records of a topic, partition by partition, in log order."""
-        consumer = Consumer(
-            {**self.kafka, "group.id": "acceptance", "auto.offset.reset": "earliest", "enable.partition.eof": True}
-        )
+        consumer, name = open_consumer(self.kafka), self.name(topic)
         try:
-            for partition in range(len(consumer.list_topics(self.name(topic)).topics[self.name(topic)].partitions)):
-                consumer.assign([TopicPartition(self.name(topic), partition, 0)])
-                yield from self._to_end(consumer)
+            for partition, stretch in whole_log(consumer, name).items():
+                for records in scan(consumer, name, {partition: stretch}):
+                    yield from records
         finally:
             consumer.close()
-
-    def _to_end(self, consumer: Consumer) -> Iterator[Message]:
-        while True:
-            for message in consumer.consume(5_000, 1.0):
-                error = message.error()
-                if error is None:
-                    yield message
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    return
-                else:
-                    raise AssertionError(str(error))
 
     def decisions(self) -> list[tuple[int, Decision]]:
         """(partition, decision) of all records."""

@@ -15,6 +15,7 @@ from slidr.servers import KafkaServer, RedisServer
 from tests.acceptance.conftest import MakeDeployment
 from tests.acceptance.deployment import ENTITY_KEY, PATIENCE_S, Deployment
 from tests.builders import START_MS, click
+from tests.processes import SHORT_SESSION_S
 
 
 def skewed_clicks(count: int, seed: int = 7, start_ms: int = START_MS, step_ms: float = 20.0) -> list[Click]:
@@ -119,7 +120,7 @@ def test_a_paused_worker_comes_back_as_a_zombie_and_changes_nothing(deployment: 
     deployment.send_clicks(clicks[10_000:])
     deployment.wait_decided()
     first.resume()
-    deployment.wait(lambda: first.process.poll() is not None or first.ready())
+    deployment.wait(lambda: first.ended() or first.ready())
 
     assert_conserved(deployment, 20_000, zombies=True)
     assert_counters_as_undisturbed(deployment, redis_url, clicks)
@@ -190,7 +191,7 @@ def test_after_kafka_was_away_the_worker_goes_on_by_itself(
         own_kafka.stop()
         # Longer than the session, so that the partitions are lost meanwhile.
         with pytest.raises(TimeoutError):
-            worker.process_ends_within(20.0)
+            worker.process_ends_within(2.0 * int(SHORT_SESSION_S))
         own_kafka.start()
         deployment.send_clicks(clicks[6_000:])
         deployment.wait_decided()
@@ -217,6 +218,7 @@ def test_clicks_may_be_decided_cold_while_lost_state_is_counted_again(
 
     assert_conserved(deployment, 24_000)
     assert_counters_as_undisturbed(deployment, own_redis.url, clicks)
-    flags = {row["click_id"]: row["flags"] for row in deployment.feature_rows()}
+    rows = deployment.feature_table()
+    flags = dict(zip(rows["click_id"].to_pylist(), rows["flags"].to_pylist(), strict=True))
     assert Flag.COLD in flags.values()
     assert not any(flags[click.click_id] for click in clicks[:20_000])

@@ -1,8 +1,6 @@
 """The TalkingData slice, where it is at hand: 100,000 real clicks with their real skew."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -25,8 +23,7 @@ def test_real_clicks_survive_a_kill_half_way(deployment: Deployment, redis_url: 
     first, second = deployment.start_worker(), deployment.start_worker()
     deployment.wait(lambda: first.ready() and second.ready())
 
-    command = [sys.executable, "-m", "slidr", "import", "talkingdata", str(SLICE), "--speed", "max"]
-    with subprocess.Popen(command, env=deployment.environment, stdout=subprocess.DEVNULL) as importing:
+    with deployment.start_slidr("import", "talkingdata", str(SLICE), "--speed", "max") as importing:
         deployment.wait(lambda: second.metric("slidr_clicks_total") > 20_000)
         second.kill()
         assert importing.wait(60) == 0
@@ -45,8 +42,7 @@ def test_real_clicks_of_one_partition_give_the_same_bytes_whatever_kills(
 ) -> None:
     calm, disturbed = (make_deployment(kafka, redis_url, partitions=1) for _ in range(2))
     for deployment in (calm, disturbed):
-        command = [sys.executable, "-m", "slidr", "import", "talkingdata", str(SLICE), "--speed", "max"]
-        subprocess.run(command, env=deployment.environment, stdout=subprocess.DEVNULL, check=True)
+        assert deployment.slidr("import", "talkingdata", str(SLICE), "--speed", "max").returncode == 0
 
     calm.start_worker()
     calm.wait_decided()

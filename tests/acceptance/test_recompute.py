@@ -1,8 +1,6 @@
 """Decided live by a worker, then counted again from the clicks: the same, but for the order of clicks on shared IPs."""
 
 import json
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -186,15 +184,14 @@ def test_what_differs_over_several_partitions_is_explained_and_nothing_live_is_t
 def test_a_second_recomputation_killed_and_resumed_is_the_same_and_has_each_decision_once(decided: Decided) -> None:
     deployment = decided.deployment
     again = planned(deployment)
-    command = [sys.executable, "-m", "slidr", "replay", "run", again, "--local", "--clicks-per-s", "5000"]
 
-    with subprocess.Popen(command, env=deployment.environment, stderr=subprocess.PIPE) as process:
-        deployment.wait(lambda: process.poll() is not None or records_of(deployment, again) > 0)
+    with deployment.start_slidr("replay", "run", again, "--local", "--clicks-per-s", "5000") as process:
+        deployment.wait(lambda: process.returncode is not None or records_of(deployment, again) > 0)
         process.kill()
     written = records_of(deployment, again)
     replayed(deployment, "run", again, "--local")
 
-    assert 0 < written < decided.outcome["written"], process.stderr
+    assert 0 < written < decided.outcome["written"], process.stderr.read_text()
     assert shadow(deployment, again) == shadow(deployment, decided.replay_id)
 
 

@@ -1,8 +1,6 @@
 """A faulty model has decided for a while: rolled back, its decisions are corrected, and nothing live is touched."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -136,13 +134,12 @@ def test_a_faulty_models_decisions_are_corrected_to_those_of_the_good_one(
     deployment: Deployment, models: Path, redis_url: str, tmp_path: Path
 ) -> None:
     clicks = traffic(9_000)
-    environment = {**deployment.environment, "SLIDR_REPLAYS_URI": str(tmp_path / "replays"), "COLUMNS": "160"}
+    deployment.environment |= {"SLIDR_REPLAYS_URI": str(tmp_path / "replays"), "COLUMNS": "160"}
     worker = deployment.start_worker()
     deployment.wait(worker.ready)
 
     def slidr(*arguments: str) -> dict[str, Any]:
-        command = [sys.executable, "-m", "slidr", "replay", *arguments, "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        done = deployment.slidr("replay", *arguments, "--json")
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
 

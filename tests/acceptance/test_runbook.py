@@ -3,8 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,13 +33,9 @@ def slow_replay(deployment: Deployment) -> Iterator[str]:
     """The id of a run of its own process that would take minutes."""
     planned = deployment.slidr("replay", "plan", "--from", "24h", "--model", NOBODY, "--json")
     replay_id = str(json.loads(planned.stdout)["id"])
-    command = [sys.executable, "-m", "slidr", "replay", "run", replay_id, "--local", "--clicks-per-s", "1"]
-    with subprocess.Popen(command, env=deployment.environment, stderr=subprocess.DEVNULL) as process:
-        try:
-            deployment.wait(lambda: '"running"' in deployment.slidr("replay", "status", replay_id, "--json").stdout)
-            yield replay_id
-        finally:
-            process.kill()
+    with deployment.start_slidr("replay", "run", replay_id, "--local", "--clicks-per-s", "1"):
+        deployment.wait(lambda: '"running"' in deployment.slidr("replay", "status", replay_id, "--json").stdout)
+        yield replay_id
 
 
 @pytest.mark.timeout(400)

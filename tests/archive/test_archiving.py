@@ -3,8 +3,7 @@
 import json
 import os
 import random
-import subprocess
-import sys
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -26,6 +25,7 @@ from streams.topic_admin import TopicAdmin, create_topics
 from tests.archive.doubles import ALWAYS, KEY, FakeRecord, click_record, features_record, purchase_record
 from tests.builders import START_MS, decision
 from tests.conftest import WaitUntil
+from tests.processes import SlidrProcess, run_slidr, start_slidr
 
 PARTITIONS = 2
 ALL_TOPICS = (Topic.CLICKS, Topic.PURCHASES, Topic.FEATURE_LOG, Topic.DECISIONS)
@@ -36,6 +36,7 @@ class Deployment:
 
     def __init__(self, kafka: KafkaServer, prefix: str, folder: Path) -> None:
         self.prefix = prefix
+        self._folder = folder
         self.config = {"bootstrap.servers": kafka.bootstrap_servers}
         self.uri = str(folder / "archive")
         self._producer = Producer({**self.config, "enable.idempotence": True})
@@ -68,17 +69,13 @@ class Deployment:
             archive_uri=self.uri,
         )
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "slidr", "archive", *arguments]
-        return subprocess.Popen(
-            command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    def start(self, *arguments: str) -> SlidrProcess:
+        return start_slidr(("archive", *arguments), self._environment, self._folder)
 
     def archive(self, *arguments: str) -> tuple[int, str, str]:
         """Exit code and both outputs of `slidr archive`."""
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
+        done = run_slidr(("archive", *arguments), self._environment, self._folder)
+        return done.returncode, done.stdout, done.stderr
 
     def catch_up(self, *arguments: str) -> None:
         code, _, err = self.archive("--until-caught-up", *arguments)
@@ -125,7 +122,6 @@ def test_killed_at_any_moment_every_row_of_every_topic_is_archived_exactly_once(
             wait_until(lambda least=begun: commits(deployment) > least)
             time.sleep(chance.random() * 0.3)  # any moment
             process.kill()
-            process.communicate()
         killed_at_work += deployment.rows() < 5 * sent
 
     deployment.catch_up("--flush-rows", "300")
@@ -236,12 +232,12 @@ def test_of_two_archivers_the_first_stops_with_a_sentence(deployment: Deployment
         with deployment.start("--flush-s", "0.05") as second:
             wait_until(lambda: commits(deployment) >= 2 * len(ALL_TOPICS))
             deployment.send(Topic.CLICKS, map(click_record, range(50)))
-            _, told = first.communicate(timeout=60)
+            first.wait(60)
             wait_until(lambda: deployment.archived(Topic.CLICKS, "click_id").total() >= 50)
-            second.terminate()
-            out, _ = second.communicate(timeout=60)
+            second.send_signal(signal.SIGTERM)
+            second.wait(60)
 
     assert (first.returncode, second.returncode) == (1, 0)
-    assert "Another archiver has taken over clicks" in told
-    assert "50 rows archived" in out
+    assert "Another archiver has taken over clicks" in first.stderr.read_text()
+    assert "50 rows archived" in second.stdout.read_text()
     assert deployment.archived(Topic.CLICKS, "click_id") == {f"click-{n}": 1 for n in range(50)}

@@ -1,12 +1,9 @@
 """Replay agents in processes of their own."""
 
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from tests.processes import SlidrProcess
 from tests.replay.conftest import environment_of
 from tests.replay.logged import Logged
 
@@ -17,36 +14,21 @@ class AgentProcess:
     def __init__(self, logged: Logged, name: str, folder: Path, **environment: str) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        self._file = self.log.open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "slidr", "replay-agent"],
-            env={**environment_of(logged), "SLIDR_WORKER_ID": name, **environment},
-            stdout=self._file,
-            stderr=subprocess.STDOUT,
-        )
+        own = {"SLIDR_WORKER_ID": name, **environment}
+        self.process = SlidrProcess(("replay-agent",), {**environment_of(logged), **own}, self.log, self.log)
 
     def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
-        self.process.wait()
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
-    def told(self, what: str) -> bool:
-        """Whether its log says so; fails the test if the process has ended."""
-        text = self.log.read_text()
-        assert self.process.poll() is None, text
-        return what in text
-
     def close(self) -> None:
         """End it, whatever state it is in."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self._file.close()
+        self.process.kill()
 
 
 class Agents:
@@ -71,16 +53,3 @@ class Agents:
         """End all."""
         for agent in self._all:
             agent.close()
-
-
-@contextmanager
-def command(logged: Logged, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    """`slidr ...` that goes on in the background."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "slidr", *arguments],
-        env=environment_of(logged), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        try:
-            yield process
-        finally:
-            process.kill()

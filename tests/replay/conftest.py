@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from slidr.servers import KafkaServer
+from tests.processes import SHORT_SESSION_S, SlidrProcess, run_slidr, start_slidr
 from tests.replay.logged import Logged, write_release_of
 
 Slidr = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -28,7 +28,12 @@ def logged(kafka: KafkaServer, topic_prefix: str, tmp_path: Path) -> Logged:
 def environment_of(logged: Logged) -> dict[str, str]:
     """What a command sees: nothing of the one who runs the tests."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("SLIDR_")}
-    return {**own, "COLUMNS": "160", **logged.environment}
+    return {**own, "COLUMNS": "160", "SLIDR_SESSION_TIMEOUT_S": SHORT_SESSION_S, **logged.environment}
+
+
+def start(logged: Logged, *arguments: str) -> SlidrProcess:
+    """`slidr ...` that goes on in the background until the end of the block."""
+    return start_slidr(arguments, environment_of(logged), logged.folder)
 
 
 @pytest.fixture
@@ -36,8 +41,7 @@ def slidr(logged: Logged) -> Slidr:
     """`slidr("replay", "plan", ...)` in a process of its own."""
 
     def call(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "slidr", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment_of(logged))
+        return run_slidr(arguments, environment_of(logged), logged.folder)
 
     return call
 

@@ -77,6 +77,7 @@ class Logged:
         self.kafka = {"bootstrap.servers": bootstrap_servers}
         self.prefix = prefix
         self.partitions = partitions
+        self.folder = folder
         self.models = folder / "models"
         self.environment = {
             "SLIDR_KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,

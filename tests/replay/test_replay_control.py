@@ -1,11 +1,8 @@
 """A run is watched, slowed, hurried and stopped from another terminal."""
 
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +13,8 @@ from replay.log import ReplayLog
 from slidr.times import show_time
 from tests.builders import START_MS
 from tests.conftest import WaitUntil
-from tests.replay.conftest import Slidr, environment_of
+from tests.processes import SlidrProcess
+from tests.replay.conftest import Slidr, start
 from tests.replay.logged import Logged, clicks_of
 
 PUBLISH = ("--local", "--publish", "--only-changed")
@@ -29,17 +27,9 @@ def slow(logged: Logged, planned: Callable[..., dict[str, Any]]) -> str:
     return str(planned("--from", show_time(START_MS))["id"])
 
 
-@contextmanager
-def running(logged: Logged, replay_id: str) -> Iterator["subprocess.Popen[str]"]:
+def running(logged: Logged, replay_id: str) -> SlidrProcess:
     """The plan, published by a process of its own at 250 clicks/s."""
-    command = [sys.executable, "-m", "slidr", "replay", "run", replay_id, *PUBLISH, "--clicks-per-s", "250"]
-    with subprocess.Popen(
-        command, env=environment_of(logged), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    return start(logged, "replay", "run", replay_id, *PUBLISH, "--clicks-per-s", "250")
 
 
 def status(slidr: Slidr, replay_id: str) -> dict[str, Any]:
@@ -53,7 +43,7 @@ def test_a_run_is_seen_and_hurried(logged: Logged, slidr: Slidr, slow: str, wait
         seen = status(slidr, slow)
         table = slidr("replay", "status").stdout
         hurried = slidr("replay", "rate", slow, "1000000")
-        output, _ = process.communicate(timeout=60)
+        process.wait(60)
 
     assert seen["state"] == "running"
     assert 0 < seen["clicks_per_s"] < 1_000
@@ -61,7 +51,7 @@ def test_a_run_is_seen_and_hurried(logged: Logged, slidr: Slidr, slow: str, wait
     assert slow in table
     assert "running" in table
     assert hurried.returncode == 0, hurried.stderr
-    assert ": done." in output
+    assert ": done." in process.stdout.read_text()
     assert status(slidr, slow)["state"] == "done"
     assert "done" in slidr("replay", "status", slow, "--follow").stdout
 
@@ -72,14 +62,14 @@ def test_a_cancelled_run_stops_says_what_it_published_and_is_not_taken_up_again(
     with running(logged, slow) as process:
         wait_until(lambda: logged.records(slow))
         done = slidr("replay", "cancel", slow, "--json")
-        output, _ = process.communicate(timeout=60)
+        process.wait(60)
     again = slidr("replay", "run", slow, *PUBLISH)
     twice = slidr("replay", "cancel", slow)
 
     assert json.loads(done.stdout)["state"] == "cancelled"
     assert json.loads(done.stdout)["written"] == len(logged.records(slow)) > 0
     assert json.loads(done.stdout)["done"] < 4_000
-    assert ": cancelled." in output
+    assert ": cancelled." in process.stdout.read_text()
     assert (again.returncode, twice.returncode) == (1, 1)
     assert "was cancelled" in again.stderr
     assert "at its end" in twice.stderr

@@ -1,7 +1,5 @@
 """A publishing replay that is killed, again and again, leaves every correction once."""
 
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +8,7 @@ from typing import Any
 from billing.fold import Deduplicator
 from slidr.times import show_time
 from tests.builders import START_MS
-from tests.replay.conftest import environment_of
+from tests.replay.conftest import Slidr, start
 from tests.replay.logged import Logged, clicks_of
 
 KILLS = 6
@@ -18,26 +16,23 @@ PATIENCE_S = 60
 
 
 def test_a_replay_killed_and_resumed_leaves_no_correction_missing_and_none_conflicting(
-    logged: Logged, planned: Callable[..., dict[str, Any]]
+    logged: Logged, slidr: Slidr, planned: Callable[..., dict[str, Any]]
 ) -> None:
     clicks = clicks_of(12_000)
     live = {one.click_id: one for one in logged.decide(clicks, "faulty")}
     elsewhere = Logged(logged.kafka["bootstrap.servers"], f"{logged.prefix}else-", logged.models.parent)
     good = {one.click_id: one for one in elsewhere.decide(clicks, "good")}
     replay_id = planned("--from", show_time(START_MS))["id"]
-    command = [
-        sys.executable, "-m", "slidr", "replay", "run", replay_id, "--local", "--publish", "--only-changed",
-        "--clicks-per-s", "2000",
-    ]  # fmt: skip
+    command = ("replay", "run", replay_id, "--local", "--publish", "--only-changed", "--clicks-per-s", "2000")
 
     for kill in range(1, KILLS + 1):
-        with subprocess.Popen(command, env=environment_of(logged), stderr=subprocess.PIPE) as process:
+        with start(logged, *command) as process:
             deadline_s = time.monotonic() + PATIENCE_S
-            while len({one.click_id for one in logged.records(replay_id)}) < kill * 500 and process.poll() is None:
+            while len({one.click_id for one in logged.records(replay_id)}) < kill * 500 and process.returncode is None:
                 assert time.monotonic() < deadline_s
-            assert process.poll() is None, "done before it was killed"
+            assert process.returncode is None, "done before it was killed"
             process.kill()
-    done = subprocess.run(command, env=environment_of(logged), check=True, capture_output=True, text=True)
+    done = slidr(*command)
 
     assert ": done." in done.stdout
     rule = Deduplicator()

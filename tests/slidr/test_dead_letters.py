@@ -2,8 +2,7 @@
 
 import json
 import os
-import subprocess
-import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,17 +15,20 @@ from streams.dead_letters import MAX_PARKED_BYTES, park
 from streams.records import BadRecord
 from streams.topic_admin import create_topics
 from tests.builders import START_MS, click
+from tests.processes import run_slidr
 from tests.streams.fakes import FakeRecord
 
 
-def slidr(kafka: KafkaServer, prefix: str, *arguments: str) -> dict[str, Any]:
+def slidr(kafka: KafkaServer, prefix: str, folder: Path, *arguments: str) -> dict[str, Any]:
     settings = {"SLIDR_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "SLIDR_TOPIC_PREFIX": prefix}
-    command = [sys.executable, "-m", "slidr", "dead-letters", *arguments, "--json"]
-    done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=True)
+    done = run_slidr(("dead-letters", *arguments, "--json"), {**os.environ, **settings}, folder)
+    assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
 
-def test_parked_records_are_listed_by_field_and_readable_ones_sent_again(kafka: KafkaServer, topic_prefix: str) -> None:
+def test_parked_records_are_listed_by_field_and_readable_ones_sent_again(
+    kafka: KafkaServer, topic_prefix: str, tmp_path: Path
+) -> None:
     config = {"bootstrap.servers": kafka.bootstrap_servers}
     create_topics(config, topic_prefix, 2, keep_forever=True)
     good = msgspec.json.encode(click())
@@ -37,8 +39,8 @@ def test_parked_records_are_listed_by_field_and_readable_ones_sent_again(kafka: 
         producer.produce(topic_name(Topic.DEAD_LETTERS, topic_prefix), value, partition=1, headers=headers)
     assert producer.flush(30) == 0
 
-    listed = slidr(kafka, topic_prefix, "list")
-    sent = slidr(kafka, topic_prefix, "retry")
+    listed = slidr(kafka, topic_prefix, tmp_path, "list")
+    sent = slidr(kafka, topic_prefix, tmp_path, "retry")
 
     assert (listed["parked"], listed["by_path"]) == (3, {"$.device": 1, "$": 2})
     assert [entry["whole"] for entry in listed["latest"]] == [True, False, True]

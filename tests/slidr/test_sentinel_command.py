@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from slidr.servers import KafkaServer
 from streams.sentinel_store import SentinelStore
 from streams.topic_admin import create_topics
 from tests.conftest import WaitUntil
+from tests.processes import SlidrProcess
 from tests.streams.live_log import ACTIVE, PARTITIONS, STABLE, LiveLog, invalidating_half_of_mobile
 
 
@@ -26,24 +25,19 @@ class SentinelProcess:
     def __init__(self, log: LiveLog, output: Path, *options: str) -> None:
         self._output = output
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SLIDR_")}
-        with output.open("wb") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "slidr", "sentinel", "--json", *options],
-                env={
-                    **environment,
-                    "SLIDR_KAFKA_BOOTSTRAP_SERVERS": log.kafka["bootstrap.servers"],
-                    "SLIDR_TOPIC_PREFIX": log.prefix,
-                    "SLIDR_MODELS_URI": str(output.parent / "models"),
-                    "SLIDR_RELEASE": STABLE,
-                    "SLIDR_METRICS_PORT": "0",
-                },
-                stdout=file,
-                stderr=subprocess.DEVNULL,
-            )
+        settings = {
+            "SLIDR_KAFKA_BOOTSTRAP_SERVERS": log.kafka["bootstrap.servers"],
+            "SLIDR_TOPIC_PREFIX": log.prefix,
+            "SLIDR_MODELS_URI": str(output.parent / "models"),
+            "SLIDR_RELEASE": STABLE,
+            "SLIDR_METRICS_PORT": "0",
+        }
+        arguments = ("sentinel", "--json", *options)
+        self.process = SlidrProcess(arguments, {**environment, **settings}, output, output.with_suffix(".err"))
 
     def judgements(self) -> list[dict[str, Any]]:
         """What it has printed, whole lines only."""
-        assert self.process.poll() in (None, 0, -signal.SIGKILL), f"ended with {self.process.returncode}"
+        assert self.process.returncode in (None, 0, -signal.SIGKILL), f"ended with {self.process.returncode}"
         return [
             msgspec.json.decode(line) for line in self._output.read_bytes().splitlines(True) if line.endswith(b"\n")
         ]
@@ -58,13 +52,12 @@ class SentinelProcess:
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
-        self.process.terminate()
+        self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
     def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
-        self.process.wait()
 
 
 Start = Callable[..., SentinelProcess]
