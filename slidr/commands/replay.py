@@ -125,7 +125,8 @@ def run(
     from replay.begin import begin, job_of
     from replay.log import ReplayLog
     from replay.plans import Plans
-    from slidr.replaying import agreement_text, clicks_of, releases_of, run_by_agents, run_here, user
+    from slidr.replay_plan_table import agreement_text
+    from slidr.replaying import clicks_of, releases_of, run_by_agents, run_here, user
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
@@ -181,7 +182,7 @@ def status(replay_id: MaybeId = None, follow: Follow = False, as_json: AsJson = 
     """
     from replay.control import statuses
     from replay.log import ReplayLog
-    from slidr.replaying import partition_table, show_progress, status_table
+    from slidr.replay_status_table import partition_table, show_progress, status_table
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
@@ -261,8 +262,8 @@ def report(replay_id: ReplayIdOf, as_json: AsJson = False) -> None:
     Example: slidr replay report r20240602-031500-7f3a
     """
     from replay.plans import Plans
+    from slidr.replay_plan_table import agreement_text
     from slidr.replay_report import make_report, report_tables
-    from slidr.replaying import agreement_text
     from slidr.settings_source import load_settings
 
     settings = load_settings(need=["kafka_bootstrap_servers"])
@@ -298,7 +299,7 @@ def _new_id(now_ms: int) -> str:
 def _show(made: "Plan", where: str) -> None:
     from rich.console import Console
 
-    from slidr.replaying import plan_table
+    from slidr.replay_plan_table import plan_table
 
     console = Console()
     console.print(plan_table(made))
