@@ -1,8 +1,8 @@
 """`slidr ...` in processes of their own that start warm: forked from one that has imported what they need.
 
-Python and its libraries take two to six seconds of CPU to load, and the tests start hundreds of workers, agents and commands.
-Otherwise such a process is like any other: its own environment, files, signals and exit code. It shares no connection
-with the tests, as the one that it is forked from opens none.
+Python and its libraries take two to six seconds of CPU to load, and the tests start hundreds of workers, agents and
+commands. Otherwise such a process is like any other: its own environment, files, signals and exit code. It shares no
+connection with the tests, as the one that it is forked from opens none.
 """
 
 import multiprocessing
