@@ -1,8 +1,8 @@
 """`slidr ...` in processes of their own that start warm: forked from one that has imported what they need.
 
-Python and its libraries take two seconds of CPU to load, and the tests start hundreds of workers, agents and commands.
-Otherwise such a process is like any other: its own environment, files, signals and exit code. It shares no connection
-with the tests, as the one that it is forked from opens none.
+Python and its libraries take two to six seconds of CPU to load, and the tests start hundreds of workers, agents and
+commands. Otherwise such a process is like any other: its own environment, files, signals and exit code. It shares no
+connection with the tests, as the one that it is forked from opens none.
 """
 
 import multiprocessing
@@ -23,7 +23,8 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
     [
         "slidr.worker_process", "slidr.replay_agent", "slidr.replay_report", "slidr.releasing", "slidr.archiving",
-        "slidr.publishing", "slidr.guarding", "replay.planning", "rich.progress", "rich.table", __name__,
+        "slidr.retrain.candidate", "slidr.publishing", "slidr.guarding", "replay.planning", "rich.progress",
+        "rich.table", __name__,
     ]
 )  # fmt: skip
 

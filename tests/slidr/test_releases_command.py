@@ -18,6 +18,7 @@ from contracts.errors import Unavailable
 from contracts.events import PartitionStatus, WorkerStatus
 from contracts.topics import Topic, topic_name
 from contracts.verdicts import GuardrailVerdict
+from slidr import logs
 from slidr.commands import app
 from slidr.servers import KafkaServer
 from slidr.servers.process import free_port
@@ -173,6 +174,7 @@ def test_a_rollback_to_a_release_that_was_damaged_is_refused_and_names_a_way_out
 
 def test_without_kafka_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(logs, "log_to_stderr", lambda: None)  # of this process, where it would outlive the test
     address = f"127.0.0.1:{free_port()}"
 
     done = CliRunner().invoke(app, ["releases"], env={"SLIDR_KAFKA_BOOTSTRAP_SERVERS": address})

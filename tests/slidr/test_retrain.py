@@ -1,8 +1,8 @@
 """From history to a candidate: nothing learned from what comes later, resumed after a kill, sentences for faults."""
 
 import json
+import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,6 +42,7 @@ from slidr.retrain.simulation import train_on_simulation
 from slidr.retrain.watcher import Watcher
 from streams.judge import Judge, Judged
 from tests.conftest import WaitUntil
+from tests.processes import run_slidr, start_slidr
 from traffic.simulate import events
 
 END_MS = 1_705_881_600_000  # 2024-01-22, a Monday
@@ -265,8 +266,9 @@ def test_what_was_finished_is_not_done_again(files: Path, made: Candidate, tmp_p
 def undisturbed(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A candidate that the command made; beside it, in `stderr`, what it said on the way."""
     folder = tmp_path_factory.mktemp("undisturbed") / "c"
-    with (folder.parent / "stderr").open("wb") as stderr:
-        subprocess.run(command(files, folder), check=True, stdout=subprocess.DEVNULL, stderr=stderr)
+    done = run_slidr(command(files, folder), os.environ, folder.parent)
+    assert done.returncode == 0, done.stderr
+    (folder.parent / "stderr").write_text(done.stderr)
     return folder
 
 
@@ -284,19 +286,19 @@ def test_a_kill_at_any_moment_leaves_what_the_next_run_finishes(
     killed = tmp_path / "killed"
 
     for step in ("plan.json", "labels/learned", "network", "scored/test.parquet"):
-        with subprocess.Popen(command(files, killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        with start_slidr(command(files, killed), os.environ, tmp_path) as run:
             wait_until((killed / step).exists)
-            run.send_signal(signal.SIGKILL)
-    subprocess.run(command(files, killed), check=True, capture_output=True)
+            run.kill()
+    assert run_slidr(command(files, killed), os.environ, tmp_path).returncode == 0
 
     assert contents(killed) == contents(undisturbed)
 
 
 def test_a_finished_candidate_is_shown_without_loading_what_makes_one(files: Path, undisturbed: Path) -> None:
     """Torch and the solver of calibration take many seconds to load on a busy machine."""
-    _, *rest = command(files, undisturbed, "--json")
+    loading = [sys.executable, "-X", "importtime", "-m", "slidr", *command(files, undisturbed, "--json")]
 
-    shown = subprocess.run([sys.executable, "-X", "importtime", *rest], check=True, capture_output=True, text=True)
+    shown = subprocess.run(loading, check=True, capture_output=True, text=True)
 
     loaded = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()}
     assert "slidr.retrain.plan" in loaded
@@ -315,9 +317,9 @@ def test_a_candidate_whose_release_is_gone_is_not_finished(made: Candidate, tmp_
     assert finished(folder) is None
 
 
-def command(files: Path, folder: Path, *more: str) -> list[str]:
-    history = ["--rows", f"{files}/feature-log", "--purchases", f"{files}/purchases"]
-    return [sys.executable, "-m", "slidr", "retrain", str(folder), *history, *OPTIONS, *more]
+def command(files: Path, folder: Path, *more: str) -> tuple[str, ...]:
+    history = ("--rows", f"{files}/feature-log", "--purchases", f"{files}/purchases")
+    return ("retrain", str(folder), *history, *OPTIONS, *more)
 
 
 def test_a_folder_that_was_begun_with_other_wishes_is_left_alone(files: Path, made: Candidate, tmp_path: Path) -> None:
@@ -497,7 +499,7 @@ def test_a_script_sees_a_sentence_and_an_exit_code(
 ) -> None:
     spoil(spoilt)
 
-    run = subprocess.run(command(spoilt, tmp_path / "c", *options), capture_output=True, text=True)
+    run = run_slidr(command(spoilt, tmp_path / "c", *options), os.environ, tmp_path)
 
     assert run.returncode == exit_code
     assert says in " ".join(run.stderr.split())
@@ -540,7 +542,7 @@ def test_files_not_complete_yet_are_passed_over(tmp_path: Path) -> None:
 def test_a_model_trained_elsewhere_goes_through_the_same_steps(files: Path, made: Candidate, tmp_path: Path) -> None:
     model = Path(made.folder) / "network" / "model.onnx"
 
-    run = CliRunner().invoke(app, [*command(files, tmp_path / "c", "--onnx", str(model), "--json")[3:]])
+    run = CliRunner().invoke(app, command(files, tmp_path / "c", "--onnx", str(model), "--json"))
 
     assert run.exit_code == 0, run.output
     told = json.loads(run.stdout)

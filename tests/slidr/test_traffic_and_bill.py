@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +27,7 @@ from slidr.servers import KafkaServer
 from slidr.times import parse_time, show_time
 from streams.topic_admin import create_topics
 from tests.builders import START_MS, decision
+from tests.processes import start_slidr
 
 NOW_MS = 1_717_243_200_000  # 2024-06-01T12:00:00Z
 CSV = """\
@@ -158,19 +157,16 @@ def test_simulated_traffic_is_in_kafka_and_its_truth_in_a_file_of_its_own(
 
 
 def test_ctrl_c_ends_the_simulation_and_what_was_sent_is_confirmed(
-    kafka: KafkaServer, deployment: str, wait_until: WaitUntil
+    kafka: KafkaServer, deployment: str, wait_until: WaitUntil, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "slidr", "simulate", "--duration-s", "3600", "--clicks-per-s", "200", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
+    arguments = ("simulate", "--duration-s", "600", "--clicks-per-s", "50", "--json")
+    with start_slidr(arguments, os.environ, tmp_path) as process:
         wait_until(lambda: read_events(kafka, deployment, Topic.CLICKS, Click))
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
-    finally:
-        process.kill()
+        code = process.wait(60)
 
-    assert process.returncode == 0
-    assert json.loads(output)["clicks"] == len(read_events(kafka, deployment, Topic.CLICKS, Click))
+    assert code == 0
+    assert json.loads(process.stdout.read_text())["clicks"] == len(read_events(kafka, deployment, Topic.CLICKS, Click))
 
 
 def read_events(kafka: KafkaServer, prefix: str, topic: Topic, kind: type[Any]) -> list[Any]:
