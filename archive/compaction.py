@@ -17,7 +17,9 @@ from archive.commits import Commit, DataFile, State, coalesced
 from archive.log import CommitLog
 from archive.parquet import Origin, read_file, write_file
 from archive.paths import data_path
+from archive.schemas import schema_of
 from archive.store import ArchiveStore
+from archive.widths import padded
 from contracts.errors import Refused
 from contracts.topics import DAY_MS, HOUR_MS, Topic
 
@@ -99,8 +101,9 @@ class Compactor:
         return write_file(self._store, path, origin, self._batches(group))
 
     def _batches(self, group: list[DataFile]) -> Iterator[Any]:
+        schema = schema_of(self._topic, group[0].features)
         for file in group:
-            yield from read_file(self._store, file)
+            yield from (padded(batch, schema) for batch in read_file(self._store, file))
 
     def _forget(self, state: State, now_ms: int) -> None:
         """Deletes first and says so afterwards: a kill between the two deletes nothing twice that matters."""

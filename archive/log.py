@@ -51,6 +51,11 @@ class CommitLog:
             new.append(self._apply(state, path, content))
         return new
 
+    def commits(self) -> Iterator[Commit]:
+        """All of them from the first on, each a file that is read: `load` does with a summary and the last few."""
+        for _, path in self._later(-1):
+            yield self._decoded(path, self._store.read(path) or b"")
+
     def append(self, state: State, commit: Commit) -> bool:
         """Append the commit and apply it; False, and nothing changed, if somebody else has appended one meanwhile."""
         commit = msgspec.structs.replace(commit, number=state.number + 1, previous=state.digest)
@@ -67,14 +72,18 @@ class CommitLog:
             self._write_checkpoint(state)
 
     def _apply(self, state: State, path: str, content: bytes) -> Commit:
+        commit = self._decoded(path, content)
         try:
-            commit = _decode_commit(content)
             state.apply(commit, _sha256(content))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadInput(f"{path} of the archive {self._store.uri} is damaged: {error}. Restore it.") from error
         except BadInput as error:
             raise BadInput(f"{path} of the archive {self._store.uri} cannot be right: {error}.") from error
         return commit
+
+    def _decoded(self, path: str, content: bytes) -> Commit:
+        try:
+            return _decode_commit(content)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f"{path} of the archive {self._store.uri} is damaged: {error}. Restore it.") from error
 
     def _later(self, number: int) -> Iterator[tuple[int, str]]:
         """Number and path of every commit above `number`, in order."""

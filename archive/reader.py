@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from archive.commits import DataFile, Source, State
 from archive.log import CommitLog
+from archive.log_view import LogView
 from archive.parquet import read_file
 from archive.schemas import schema_of
 from archive.store import ArchiveStore
@@ -127,6 +128,10 @@ class ArchiveReader:
             partitions=_partitions(state),
             gaps=state.gaps,
         )
+
+    def log(self, topic: str) -> LogView:
+        """`feature-log` or `decisions` by offsets of Kafka instead of by time, as archived up to now."""
+        return LogView(self._store, archived_topic(topic))
 
     def verify(self, topic: str, on_file: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
         """Read every byte of a topic's files: what is wrong, a sentence each. `on_file` hears (files done, of all)."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from archive.commits import Skip
-from archive.schemas import schema_of
+from archive.schemas import LOG_OFFSET, schema_of
 from archive.topics import EVENT_TIMES
 from contracts import feature_log
 from contracts.errors import BadInput
@@ -144,8 +144,14 @@ def _batches(records: Sequence[Record]) -> Rows:
         except (BadInput, pa.ArrowException, OSError, ValueError, OverflowError):
             _skip(rows.skips, record, "$")
             continue
-        rows.batches.append(batch)
+        rows.batches.append(_placed(batch, record))
     return rows._replace(records=len(rows.batches))
+
+
+def _placed(batch: Any, record: Record) -> Any:
+    """The batch with the offset of its record: of a click that was logged twice, the first one in the log stands."""
+    place = pa.repeat(pa.scalar(record.offset(), LOG_OFFSET.type), len(batch))
+    return pa.RecordBatch.from_arrays([*batch.columns, place], schema=pa.schema([*batch.schema, LOG_OFFSET]))
 
 
 def _check_batch(batch: Any) -> None:

@@ -3,7 +3,7 @@
 clicks       fields of `Click` without user_id, session_id, ip and query; keyed hashes; Kafka's place and time
 purchases    fields of `Purchase`, with keyed hashes instead of user_id and session_id; Kafka's place
 decisions    fields of `Decision`; the place of the record in `decisions`, since readers go by log order
-feature-log  `contracts.feature_log.schema`, as wide as the message was
+feature-log  `contracts.feature_log.schema`, as wide as the message was; the place of the message in its partition
 """
 
 from functools import lru_cache
@@ -31,14 +31,16 @@ CLICK_EXTRAS: Final = (
     pa.field("kafka_timestamp_ms", pa.int64()),
     *SOURCE,
 )
-DECISION_EXTRAS: Final = (pa.field("log_partition", pa.int32()), pa.field("log_offset", pa.int64()))
+LOG_OFFSET: Final = pa.field("log_offset", pa.int64())
+DECISION_EXTRAS: Final = (pa.field("log_partition", pa.int32()), LOG_OFFSET)
 
 
 @lru_cache
 def schema_of(topic: Topic, features: int | None = None) -> Any:
     """Arrow schema of a topic's files; `features` is the width of the vector in the feature log."""
     if topic is Topic.FEATURE_LOG:
-        return feature_log.schema(len(FEATURE_IDS) if features is None else features)
+        logged = feature_log.schema(len(FEATURE_IDS) if features is None else features)
+        return pa.schema([*logged, LOG_OFFSET])
     fields = event_fields(EVENTS[topic])
     kept = [field for name, field in fields.items() if name not in DROPPED]
     if topic is Topic.CLICKS:

@@ -9,12 +9,19 @@ VECTOR = "features"
 
 
 def padded(batch: Any, schema: Any) -> Any:
-    """The batch's columns of `schema`, in its order; shorter vectors end with NaN for each feature that is missing."""
-    columns = [
-        _widened(batch.column(field.name), field.type.list_size) if field.name == VECTOR else batch.column(field.name)
-        for field in schema
-    ]
+    """The batch's columns of `schema`, in its order; shorter vectors end with NaN for each feature that is missing.
+
+    A column that the archive did not have yet when the file was written is null.
+    """
+    columns = [_column(batch, field) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _column(batch: Any, field: Any) -> Any:
+    if field.name not in batch.schema.names:
+        return pa.nulls(len(batch), field.type)
+    column = batch.column(field.name)
+    return _widened(column, field.type.list_size) if field.name == VECTOR else column
 
 
 def _widened(column: Any, width: int) -> Any:

@@ -19,6 +19,7 @@ from bench.deployment import PARTITIONS, Deployment
 from bench.latency import WARM_UP_S, Load, measure_latency
 from bench.plot_traffic import plot
 from bench.progress import progress, step
+from bench.recomputing import Recomputed, measure_recompute
 from bench.replaying import Replayed, measure_replay
 from bench.results import Result, load, result, save
 from bench.scorer import measure_scorer
@@ -32,6 +33,7 @@ from streams.scoring import CHUNK_RECORDS
 app = typer.Typer(help=__doc__, no_args_is_help=False, add_completion=False)
 RATES_PER_S = (1_157.0, 10_000.0)
 SWAP_RATES_PER_S = (1_157.0, 5_000.0)
+LIVE_CLICKS_PER_S = 5_000.0
 
 
 class Priority(StrEnum):
@@ -202,6 +204,25 @@ def replay(
     """
     amount = Replayed(clicks, seed, Load(rate, live_s, priority, seed, 0.5) if live_s else None)
     _run({"replay": lambda at, shown: measure_replay(at, amount, shown)}, PARTITIONS, as_json, keep)
+
+
+@app.command()
+def recompute(
+    clicks: Annotated[int, typer.Option(min=10_000, help="Clicks to decide, and to count again.")] = 1_000_000,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Clicks per second while the worker runs; 0 for a backlog before it starts.")
+    ] = LIVE_CLICKS_PER_S,
+    partitions: Partitions = PARTITIONS,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    keep: Save = False,
+) -> None:
+    """Features counted again from clicks, twice: the rate, whether both are the same, agreement with the live ones.
+
+    Example: make bench ARGS="recompute --clicks 150000"
+    """
+    amount = Recomputed(clicks, rate or None, seed)
+    _run({"recompute": lambda at, shown: measure_recompute(at, amount, shown)}, partitions, as_json, keep)
 
 
 @app.command()

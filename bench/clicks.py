@@ -1,7 +1,7 @@
 """The clicks that benchmarks work on: simulated traffic with its skew, drawn before anything is timed."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from zlib import crc32
 
@@ -15,6 +15,7 @@ START_MS = 1_704_067_200_000
 # A hundred million a day.
 CLICKS_PER_S = 1_157.0
 FLUSH_S = 120.0
+BACKLOG_LINGER_MS = 50.0
 
 
 def draw_clicks(count: int, seed: int, clicks_per_s: float = CLICKS_PER_S) -> list[Click]:
@@ -29,9 +30,20 @@ def partition_of(click: Click, partitions: int) -> int:
     return crc32(click.account_id.encode()) % partitions
 
 
-def fill(kafka: dict[str, str], topic: str, clicks: Iterable[Click], partitions: int) -> None:
-    """Write a backlog; the time of a record is the time of its click."""
-    producer = Producer({**kafka, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
+def paced(clicks: Iterable[Click], per_s: float) -> Iterator[Click]:
+    """The same clicks, none before it is due at this rate; what is late comes at once."""
+    started_s = time.monotonic()
+    for number, click in enumerate(clicks):
+        if (early_s := started_s + number / per_s - time.monotonic()) > 0:
+            time.sleep(early_s)
+        yield click
+
+
+def fill(
+    kafka: dict[str, str], topic: str, clicks: Iterable[Click], partitions: int, linger_ms: float = BACKLOG_LINGER_MS
+) -> None:
+    """Write clicks; the time of a record is the time of its click."""
+    producer = Producer({**kafka, "linger.ms": linger_ms, "queue.buffering.max.messages": 1_000_000})
     encode = msgspec.json.Encoder().encode
     for number, click in enumerate(clicks, 1):
         partition = partition_of(click, partitions)

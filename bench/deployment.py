@@ -22,7 +22,7 @@ from streams.topic_admin import create_topics
 READY_S = 60.0
 TRAIN_S = 300.0
 PARTITIONS = 4
-_ENTITY_KEY = "a key for benchmarks only"
+ENTITY_KEY = "a key for benchmarks only"
 
 
 class MeasuredWorker(Child):
@@ -120,7 +120,7 @@ class Deployment:
     def worker(self, prefix: str, release: str | None = None, collections: bool = True) -> MeasuredWorker:
         """A worker on the topics of one prefix, not started yet; with the trained release, unless another is named."""
         environment = {
-            **self.servers.environment(_ENTITY_KEY),
+            **self.servers.environment(ENTITY_KEY),
             "SLIDR_TOPIC_PREFIX": prefix,
             "SLIDR_GROUP": f"{prefix}workers",
             "SLIDR_MODELS_URI": self.models_uri,

@@ -120,12 +120,13 @@ def _differing(place: Deployment, plan: Plan) -> int:
     """Records that are not the worker's byte for byte, apart from run, revision and the time of the decision."""
     found = 0
     for partition in plan.job.spans:
-        was = _decided(place, _PREFIX + Topic.DECISIONS, partition)
-        found += sum(one != other for one, other in zip(was, _decided(place, _shadow(plan), partition), strict=True))
+        was = decided(place, _PREFIX + Topic.DECISIONS, partition)
+        found += sum(one != other for one, other in zip(was, decided(place, _shadow(plan), partition), strict=True))
     return found
 
 
-def _decided(place: Deployment, topic: str, partition: int) -> Iterator[bytes]:
+def decided(place: Deployment, topic: str, partition: int) -> Iterator[bytes]:
+    """Decisions of a partition in log order, without run, revision and the time of the decision."""
     consumer: Consumer = open_consumer(place.kafka)
     try:
         ends = Watch(place.kafka, topic, place.partitions)

@@ -94,6 +94,27 @@ def _replay(figures: _Figures) -> list[str]:
     return lines
 
 
+def _recompute(figures: _Figures) -> list[str]:
+    worker, runs, sent_per_s = figures["worker"], figures["runs"], figures["sent_per_s"]
+    name = f"worker, clicks sent at {sent_per_s:,.0f}/s" if sent_per_s else "worker, on a backlog"
+    rows: list[tuple[object, ...]] = [
+        (name, worker["per_s"], sum(worker["cpu_us"].get(name, 0.0) for name in ("process", "redis")))
+    ]
+    rows += [(f"recomputation {number}", run["per_s"], run["cpu_us"]) for number, run in enumerate(runs, 1)]
+    agreed, clicks = runs[0]["agreement"], figures["clicks"]
+    flips = agreed["verdicts_explained"] + agreed["verdicts_unexplained"]
+    alike = sorted((equal, name) for name, equal in agreed["features"].items())
+    return [
+        *_table(("", "clicks/s", "CPU µs/click, Redis included"), rows),
+        f"Of {clicks:,} decisions {figures['differing']:,} differ between the two. Against the worker's: "
+        f"{1 - flips / clicks:.4%} of verdicts are the same; of {flips:,} others {agreed['verdicts_unexplained']:,} "
+        f"are not explained by the order of clicks on shared addresses. {agreed['equal'] / clicks:.2%} of clicks have "
+        f"every feature bit for bit; {agreed['unexplained']:,} of the others are not explained.",
+        "",
+        *_table(("feature that differs most", "equal"), [(name, f"{n / clicks:.2%}") for n, name in alike[:5]]),
+    ]
+
+
 def _latency(figures: _Figures) -> list[str]:
     lines = []
     for run in figures["runs"]:
@@ -209,6 +230,7 @@ _RENDERERS: dict[str, Callable[[Any], list[str]]] = {
     "swaps": _swaps,
     "backlog": _backlog,
     "replay": _replay,
+    "recompute": _recompute,
     "stages": _stages,
     "store": _store,
     "scorer": _scorer,

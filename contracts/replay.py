@@ -24,11 +24,19 @@ Rate = Annotated[float, Meta(gt=0)]
 SHADOW_TOPIC: Final = "decisions-replay-"
 
 
+class LogRange(Struct, frozen=True):
+    """Records of one partition of a log: offsets `first` up to, not including, `end`."""
+
+    first: Offset
+    end: Offset
+
+
 class Span(Struct, frozen=True):
     """The clicks of one partition that are replayed: source offsets `first` up to, not including, `end`.
 
     `log_first` up to, not including, `log_end` are the records of `feature-log[p]` that hold them. Their decisions
     stand at `decisions_first` of `decisions[p]` or behind it; `decisions_end` is where it ended when this was resolved.
+    Records that have expired from Kafka are taken from the archive; `missing` were in neither, and are left out.
     """
 
     first: Offset
@@ -37,11 +45,19 @@ class Span(Struct, frozen=True):
     log_end: Offset
     decisions_first: Offset
     decisions_end: Offset
+    missing: tuple[LogRange, ...] = ()
 
     @property
     def offsets(self) -> int:
         """How many records of `clicks[p]` it covers, those that were parked included."""
         return self.end - self.first
+
+
+class ClickRange(Struct, frozen=True):
+    """Clicks of one partition that are counted again: offsets `first` up to, not including, `end`."""
+
+    first: Offset
+    end: Offset
 
 
 class Selection(Struct, frozen=True):
@@ -56,7 +72,8 @@ class ReplayJob(Struct, frozen=True):
     """What is to be done, completely: whoever works on it comes to the same records.
 
     `manifest_sha256` pins the release's files (empty for the built-in one). `keep_rules`: rules that fired are taken
-    as logged although the lists of the release are other ones.
+    as logged although the lists of the release are other ones. `recompute`: features are counted again from these
+    clicks, of every partition and from before the first span on, and rules fire again; None takes both as logged.
     """
 
     selection: Selection
@@ -67,6 +84,7 @@ class ReplayJob(Struct, frozen=True):
     only_changed: bool = False
     direction: Direction = "both"
     keep_rules: bool = False
+    recompute: dict[int, ClickRange] | None = None
 
 
 class ReplayRequest(Struct, frozen=True):

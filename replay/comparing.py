@@ -1,39 +1,37 @@
 """The whole range of a plan decided again, and nothing written: what a run changes, click by click."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow.compute as pc
 
 from billing.log import Stretch
 from contracts.replay import Replay, ReplayRequest
-from contracts.topics import Topic, topic_name
 from replay.comparison import Compared, Comparison
 from replay.log import ReplayLog
+from replay.logs import Logs
 from replay.plan import Plan
 from replay.reading import open_reader
 from replay.rescoring import Rescorer
-from replay.rows import read_rows, selected
+from replay.rows import MOST_ROWS, ReadRows, selected
 from replay.standing import earlier_of, read_standing
 
 
 def compare(
-    kafka: Mapping[str, Any], prefix: str, plan: Plan, rescorer: Rescorer, log: ReplayLog,
-    on_clicks: Callable[[int], None] = lambda clicks: None,
+    logs: Logs, plan: Plan, rescorer: Rescorer, log: ReplayLog,
+    on_clicks: Callable[[int], None] = lambda clicks: None, read: ReadRows | None = None,
 ) -> Compared:  # fmt: skip
     """Against the decisions that were in force before the plan's published run, or are, if there was none."""
     comparison, replay, replays = Comparison(), _replay_of(plan, log), log.replays()
-    consumer = open_reader(kafka)
+    consumer = open_reader(logs.kafka)
     try:
         for partition, span in plan.job.spans.items():
             earlier = earlier_of(replay, replays, partition)
-            standing = read_standing(
-                consumer, topic_name(Topic.DECISIONS, prefix), partition, span, earlier, span.first
-            )
+            standing = read_standing(consumer, logs, partition, span, earlier, span.first)
             log_of = Stretch(span.log_first, span.log_end)
-            name = topic_name(Topic.FEATURE_LOG, prefix)
-            for rows in read_rows(consumer, name, partition, log_of, Stretch(span.first, span.end)):
+            for rows in (read or logs.rows)(
+                consumer, partition, span, log_of, Stretch(span.first, span.end), MOST_ROWS
+            ):
                 chosen = rows.where(selected(rows, plan.job.selection))
                 if len(chosen.columns):
                     logged = np.asarray(pc.equal(chosen.columns["verdict"], "invalid"))

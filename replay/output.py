@@ -11,14 +11,14 @@ from itertools import repeat
 from typing import NamedTuple
 
 import msgspec
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
-from billing.log import PATIENCE_S, Stretch, patiently
+from billing.log import Stretch
 from contracts.errors import Unavailable
 from contracts.events import Decision, Verdict
 from contracts.replay import SHADOW_TOPIC, Replay
 from contracts.topics import SPECS, Topic, TopicSpec, topic_name
-from replay.reading import read_stretch
+from replay.reading import held_in, read_stretch
 from replay.rescoring import Rescored, reasons
 from replay.rows import Rows, plain, rules_of
 from streams.delivery import Delivery
@@ -77,8 +77,7 @@ def written(consumer: Consumer, topic: str, partition: int, run: str, output_fro
 
 def output_end(consumer: Consumer, topic: str, partition: int) -> int:
     """Where a partition ends now."""
-    place = TopicPartition(topic, partition)
-    return int(patiently(topic, lambda: consumer.get_watermark_offsets(place, timeout=PATIENCE_S))[1])
+    return held_in(consumer, topic, partition).end
 
 
 def decisions_of(

@@ -3,17 +3,25 @@
 from msgspec import Struct
 
 from contracts.errors import Misconfigured
-from contracts.events import TimeMs
+from contracts.events import Offset, TimeMs
 from contracts.replay import ReplayId, ReplayJob, Span
 from replay.estimate import Estimate
+from replay.parts import Part
 from replay.sample import INVALIDATED, MATCHING, RESTORED
+from replay.warming import ShortPart
 
 
 class ExpiredPart(Struct, frozen=True):
-    """What was decided before `until_ms` in a partition is not in Kafka any more, and is left out."""
+    """Records of a partition's feature log that are neither in Kafka nor in the archive, and are left out.
+
+    Their rows were decided before `until_ms`, and after `since_ms`, if that is known. `log_end` 0: not known which.
+    """
 
     partition: int
-    until_ms: int
+    until_ms: TimeMs
+    since_ms: TimeMs | None = None
+    log_first: Offset = 0
+    log_end: Offset = 0
 
 
 class Money(Struct, frozen=True):
@@ -49,6 +57,8 @@ class Plan(Struct, frozen=True):
     """A replay that may be run: `job` is complete but for what `slidr replay run` is told.
 
     `corrected_before`: replays that have published over the range; the outlook does not know their corrections.
+    `parts`: where the rows of which clicks come from.
+    `short`: partitions whose clicks before a time have expired though features counted again look back further.
     """
 
     id: ReplayId
@@ -59,6 +69,8 @@ class Plan(Struct, frozen=True):
     outlook: Outlook
     expired: tuple[ExpiredPart, ...] = ()
     corrected_before: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    short: tuple[ShortPart, ...] = ()
 
 
 def check_range(from_ms: int, to_ms: int, now_ms: int) -> None:

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from confluent_kafka import Consumer, Message
+from confluent_kafka import Consumer, Message, TopicPartition
 
-from billing.log import PATIENCE_S, Stretch, assign, fetch, open_consumer, partitions_of, place
+from billing.log import PATIENCE_S, Stretch, assign, fetch, open_consumer, partitions_of, patiently, place
 from contracts.errors import Unavailable
 
 # A replay reads many short stretches, and the first fetch of one waits for the last of the one before: at the end of a
@@ -44,3 +44,9 @@ def read_stretch(consumer: Consumer, topic: str, partition: int, stretch: Stretc
                 "that the brokers can be reached."
             )
     consumer.unassign()
+
+
+def held_in(consumer: Consumer, topic: str, partition: int) -> Stretch:
+    """What Kafka holds of a partition now."""
+    where = TopicPartition(topic, partition)
+    return Stretch(*patiently(topic, lambda: consumer.get_watermark_offsets(where, timeout=PATIENCE_S)))

@@ -101,11 +101,11 @@ class Rescorer:
 
 
 def reasons(rows: Any, rescored: Rescored) -> list[str]:
-    """`reason` of each row: the first rule that fired, as logged, else the model's."""
+    """`reason` of each row: the first rule that fired, else the model's."""
     found: list[str] = np.where(rescored.invalid, MODEL_REASON, NO_REASON).tolist()
     ruled = np.flatnonzero(rescored.ruled)
-    for row, reason in zip(ruled.tolist(), rows["reason"].take(pa.array(ruled)).to_pylist(), strict=True):
-        found[row] = reason
+    for row, rules in zip(ruled.tolist(), rows["rules"].take(pa.array(ruled)).to_pylist(), strict=True):
+        found[row] = rules[0]
     return found
 
 

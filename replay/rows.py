@@ -4,7 +4,7 @@ feature-log[0]   |10..39|40..52|  |31..39|  |53..80|      a paused worker's repe
 span 20 to 60      20.. ..39 40..52           53..59      what is not above the last offset is left out
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
@@ -17,7 +17,7 @@ from billing.log import Stretch, place
 from contracts.errors import BadInput
 from contracts.feature_log import FIRST_OFFSET_HEADER, LAST_OFFSET_HEADER, decode
 from contracts.ports import FloatMatrix
-from contracts.replay import Selection
+from contracts.replay import Selection, Span
 from replay.reading import read_stretch
 
 # Rows that are decided at once, if the rate allows: a batch of Arrow costs as much for one row as for a thousand.
@@ -46,6 +46,10 @@ class Rows(NamedTuple):
         if mask.all():
             return self
         return self._replace(columns=self.columns.filter(pa.array(mask)), features=self.features[mask])
+
+
+# As `replay.logs.Logs.rows`.
+ReadRows = Callable[[Consumer, int, Span, Stretch, Stretch, int], Iterator[Rows]]
 
 
 def headers_of(record: Message) -> dict[str, bytes]:
@@ -80,7 +84,7 @@ def read_rows(
                 rows += offsets_of(record)[1] - offsets_of(record)[0] + 1
             if rows >= most_rows or record is records[-1]:
                 for part in _joined(waiting):
-                    found = _within(part, last, source.end, place(record)[1] + 1)
+                    found = within(part, last, source.end, place(record)[1] + 1)
                     last = max(last, found.next_offset - 1)
                     yield found
                 waiting, rows = [], 0
@@ -132,8 +136,8 @@ def _joined(records: Sequence[Message]) -> Iterator[Any]:
             first = at
 
 
-def _within(table: Any, last: int, end: int, log_offset: int) -> Rows:
-    """Rows above `last` and above all before them, below `end`."""
+def within(table: Any, last: int, end: int, log_offset: int) -> Rows:
+    """Rows of a table above `last` and above all before them, below `end`; reading goes on at `log_offset`."""
     rows = _rows(table, last + 1, log_offset)
     offsets = rows.offsets
     before = np.maximum.accumulate(np.concatenate(([last], offsets[:-1]))) if len(offsets) else offsets

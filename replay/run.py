@@ -21,13 +21,13 @@ from msgspec.structs import replace
 from billing.log import Stretch
 from contracts.errors import Unavailable
 from contracts.replay import Direction, Replay, ReplayState
-from contracts.topics import Topic, topic_name
 from replay.log import ReplayLog, first_progress
+from replay.logs import Logs
 from replay.output import decisions_of, flush, output_end, output_topic, write, written
 from replay.pace import Pace
 from replay.reading import open_reader
 from replay.rescoring import Rescored, Rescorer
-from replay.rows import MOST_ROWS, Rows, read_rows, selected
+from replay.rows import MOST_ROWS, ReadRows, Rows, selected
 from replay.standing import Standing, earlier_of, read_standing
 from replay.status import is_worked_on
 from streams.delivery import Delivery
@@ -42,19 +42,24 @@ _CONSUMER: Final = {"queued.max.messages.kbytes": 16_384}
 
 @dataclass
 class Where:
-    """What a run needs to know of the deployment."""
+    """What a run needs to know of the deployment; `archive_uri` as in `Logs`."""
 
     kafka: Mapping[str, Any]
     prefix: str
     by: str
+    archive_uri: str = ""
 
 
 class PartitionRun:
-    """One partition of one run. `on_clicks(n)` hears that n more offsets are done; `stop` ends it at the next rows."""
+    """One partition of one run. `on_clicks(n)` hears that n more offsets are done; `stop` ends it at the next rows.
+
+    `read` gives the rows: as logged, unless something else is told.
+    """
 
     def __init__(
         self, where: Where, replay: Replay, partition: int, rescorer: Rescorer, log: ReplayLog,
         on_clicks: Callable[[int], None] = lambda clicks: None, stop: threading.Event | None = None,
+        read: ReadRows | None = None,
     ) -> None:  # fmt: skip
         self._where = where
         self._replay = replay
@@ -63,6 +68,8 @@ class PartitionRun:
         self._rescorer = rescorer
         self._log = log
         self._on_clicks = on_clicks
+        self._logs = Logs(where.kafka, where.prefix, where.archive_uri)
+        self._read = read or self._logs.rows
         self._topic = output_topic(replay, where.prefix)
         self._stop = stop or threading.Event()
         self._pace = Pace(replay.clicks_per_s, time.monotonic, self._stop.wait)
@@ -104,13 +111,13 @@ class PartitionRun:
         log = Stretch(self._at.log_offset, self._span.log_end)
         source = Stretch(self._at.next_offset, self._span.end)
         checkpoint_s = time.monotonic() + CHECKPOINT_S
-        first, count, name = source.first, self._at.written, topic_name(Topic.FEATURE_LOG, self._where.prefix)
-        for rows in read_rows(consumer, name, self._partition, log, source, self._rows_at_once()):
+        first, count = source.first, self._at.written
+        for rows in self._read(consumer, self._partition, self._span, log, source, self._rows_at_once()):
             if self._stop.is_set():
                 return
             count += self._decide(rows, standing, delivery)
             self._on_clicks(rows.next_offset - first)
-            self._pace.spend(rows.next_offset - first)
+            self._pace.spend(len(rows.columns))
             first = rows.next_offset
             if time.monotonic() > checkpoint_s:
                 self._stored(consumer, delivery, first, rows.log_offset, count)
@@ -141,9 +148,8 @@ class PartitionRun:
         job = self._replay.job
         if not (job.publish or job.only_changed):
             return None
-        topic = topic_name(Topic.DECISIONS, self._where.prefix)
         earlier = earlier_of(self._replay, self._log.replays(), self._partition)
-        return read_standing(consumer, topic, self._partition, self._span, earlier, first)
+        return read_standing(consumer, self._logs, self._partition, self._span, earlier, first)
 
     def _decide(self, rows: Rows, standing: Standing | None, delivery: Delivery) -> int:
         """Queue what is to be written of the rows; returns how many."""

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +11,11 @@ from confluent_kafka import Consumer
 
 from billing.log import Stretch
 from contracts.replay import Selection, Span
-from contracts.topics import Topic, topic_name
 from replay.estimate import Block
+from replay.logs import Logs, without
 from replay.reading import open_reader
 from replay.rescoring import Rescorer
-from replay.rows import Rows, read_rows, selected
+from replay.rows import Rows, selected
 
 BLOCKS: Final = 240
 RECORDS_PER_BLOCK: Final = 8
@@ -34,8 +34,7 @@ class Sample(NamedTuple):
 
 
 def draw(
-    kafka: Mapping[str, Any],
-    prefix: str,
+    logs: Logs,
     spans: Mapping[int, Span],
     selection: Selection,
     rescorer: Rescorer,
@@ -45,10 +44,10 @@ def draw(
     pieces = list(_pieces(spans))
     blocks: list[Block] = []
     clicks, busy_s = 0, 0.0
-    consumer = open_reader(kafka)
+    consumer = open_reader(logs.kafka)
     try:
         for number, (partition, log) in enumerate(pieces):
-            for rows in _read(consumer, topic_name(Topic.FEATURE_LOG, prefix), partition, log, spans[partition]):
+            for rows in _read(logs, consumer, partition, log, spans[partition]):
                 started_s = time.perf_counter()
                 blocks.append(_judged(rows, selection, rescorer))
                 busy_s += time.perf_counter() - started_s
@@ -56,20 +55,23 @@ def draw(
             on_progress(number + 1, len(pieces))
     finally:
         consumer.close()
-    drawn = sum(log.end - log.first for _, log in pieces) / sum(
-        span.log_end - span.log_first for span in spans.values()
-    )
+    drawn = sum(log.end - log.first for _, log in pieces) / sum(map(records_of, spans.values()))
     return Sample(blocks, drawn, clicks, clicks / busy_s if busy_s else 0.0)
 
 
-def has_advertiser(kafka: Mapping[str, Any], prefix: str, spans: Mapping[int, Span], advertiser: str) -> bool:
+def records_of(span: Span) -> int:
+    """How many records of the feature log there are to be read of a span."""
+    return sum(log.end - log.first for log in _logs_of(span))
+
+
+def has_advertiser(logs: Logs, spans: Mapping[int, Span], advertiser: str) -> bool:
     """Whether any click of the spans is the advertiser's: reads until it finds one."""
     only = Selection(advertisers=(advertiser,))
-    consumer = open_reader(kafka)
+    consumer = open_reader(logs.kafka)
     try:
         for partition, span in spans.items():
             log = Stretch(span.log_first, span.log_end)
-            for rows in _read(consumer, topic_name(Topic.FEATURE_LOG, prefix), partition, log, span):
+            for rows in _read(logs, consumer, partition, log, span):
                 if selected(rows, only).any():
                     return True
         return False
@@ -77,23 +79,27 @@ def has_advertiser(kafka: Mapping[str, Any], prefix: str, spans: Mapping[int, Sp
         consumer.close()
 
 
-def _read(consumer: Consumer, topic: str, partition: int, log: Stretch, span: Span) -> Iterator[Rows]:
-    return read_rows(consumer, topic, partition, log, Stretch(span.first, span.end))
+def _read(logs: Logs, consumer: Consumer, partition: int, log: Stretch, span: Span) -> Iterator[Rows]:
+    return logs.rows(consumer, partition, span, log, Stretch(span.first, span.end))
+
+
+def _logs_of(span: Span) -> list[Stretch]:
+    return without(Stretch(span.log_first, span.log_end), span.missing)
 
 
 def _pieces(spans: Mapping[int, Span]) -> Iterator[tuple[int, Stretch]]:
     """What to read: everything, or blocks at equal distances over the records of all partitions."""
-    records = sum(span.log_end - span.log_first for span in spans.values())
+    records = sum(map(records_of, spans.values()))
     if records <= BLOCKS * RECORDS_PER_BLOCK:
-        yield from ((p, Stretch(span.log_first, span.log_end)) for p, span in spans.items())
+        yield from ((partition, log) for partition, span in spans.items() for log in _logs_of(span))
         return
     starts = np.linspace(0, records - RECORDS_PER_BLOCK, BLOCKS).astype(int)
     before = 0
-    for partition, span in spans.items():
-        held = span.log_end - span.log_first
+    for partition, log in ((partition, log) for partition, span in spans.items() for log in _logs_of(span)):
+        held = log.end - log.first
         for at in starts[(starts >= before) & (starts < before + held)].tolist():
-            first = span.log_first + at - before
-            yield partition, Stretch(first, min(span.log_end, first + RECORDS_PER_BLOCK))
+            first = log.first + at - before
+            yield partition, Stretch(first, min(log.end, first + RECORDS_PER_BLOCK))
         before += held
 
 

@@ -6,54 +6,45 @@ A row belongs to the range if it was decided in it. A record is written a moment
      |      feature-log[p]               |
     -|---[a b c]----[d e f]----[g h]-----|--[i j k]--       i was decided before `to`, j behind it
      |    └ log_first, first = a         |      └ end = j, log_end behind this record
+
+Where Kafka's part begins within the range, what stood before it is looked for in the archive.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer
+from msgspec.structs import replace
 
-from billing.log import Stretch, offsets_at, place, scan, whole_log
-from contracts.errors import Refused
-from contracts.feature_log import decode
+from billing.log import Stretch, offsets_at, scan, whole_log
 from contracts.replay import Span
-from contracts.topics import MAX_IN_FLIGHT_RECORDS, Topic, topic_name
+from contracts.topics import MAX_IN_FLIGHT_RECORDS, Topic
+from replay.logs import Logs
+from replay.parts import Border, Gap, Part, missing_of, parts_of
+from replay.places import Place, highest_before, place_in_archive, place_in_kafka, times_around
 from replay.reading import open_reader
-from replay.rows import headers_of, offsets_of
 
-# Records of the feature log that may stand between a paused worker's repetitions, see streams/start_points.
-_RECORDS_BACK: Final = 64
-
-
-class Place(NamedTuple):
-    """A boundary in one partition: the record of `feature-log[p]` and the source offset of its first row behind it."""
-
-    log_offset: int
-    source_offset: int
-
-
-class Gap(NamedTuple):
-    """Rows of a partition that expired: what was decided before `until_ms` is gone from the feature log."""
-
-    partition: int
-    until_ms: int
+# Records that are fetched to see the first one: an offset may hold none.
+_A_FEW: Final = 16
 
 
 class Resolved(NamedTuple):
-    """Spans by partition, those without a click left out, and what has expired of the range."""
+    """Spans by partition, those without a click left out; where their rows come from; what is in neither place."""
 
     spans: dict[int, Span]
+    parts: list[Part]
     gaps: list[Gap]
 
 
-def resolve(kafka: Mapping[str, Any], prefix: str, from_ms: int, to_ms: int) -> Resolved:
+def resolve(logs: Logs, from_ms: int, to_ms: int) -> Resolved:
     """Freeze a range. `to_ms` beyond the live tail ends there."""
-    log, decisions = topic_name(Topic.FEATURE_LOG, prefix), topic_name(Topic.DECISIONS, prefix)
-    consumer = open_reader(kafka)
+    consumer = open_reader(logs.kafka)
     try:
-        held = whole_log(consumer, log)
-        begins, ends = _places(consumer, log, held, from_ms), _places(consumer, log, held, to_ms)
-        decided, reach = whole_log(consumer, decisions), offsets_at(consumer, decisions, from_ms)
+        name = logs.name(Topic.FEATURE_LOG)
+        held = whole_log(consumer, name)
+        borders = _borders(consumer, logs, held, from_ms)
+        begins, ends = (_places(consumer, logs, held, borders, at_ms) for at_ms in (from_ms, to_ms))
+        decisions = _decisions(consumer, logs, from_ms)
         spans = {
             p: Span(
                 first=begin.source_offset,
@@ -61,58 +52,86 @@ def resolve(kafka: Mapping[str, Any], prefix: str, from_ms: int, to_ms: int) -> 
                 log_first=begin.log_offset,
                 log_end=min(ends[p].log_offset + 1, held[p].end),
                 # A decision may be older than its row: after a crash the row alone is written again.
-                decisions_first=max(decided[p].first, reach[p] - MAX_IN_FLIGHT_RECORDS),
-                decisions_end=decided[p].end,
+                decisions_first=max(0, decisions[p].first - MAX_IN_FLIGHT_RECORDS),
+                decisions_end=decisions[p].end,
             )
             for p, begin in begins.items()
             if begin.source_offset < ends[p].source_offset
         }
-        return Resolved(spans, list(_gaps(consumer, log, held, from_ms)))
     finally:
         consumer.close()
+    return _with_gaps(logs, spans, borders, from_ms, to_ms)
 
 
-def refuse_gaps(gaps: list[Gap], show: Any) -> None:
-    """Raise Refused that names what expired; `show(ms)` writes a time."""
-    if gaps:
-        named = "; ".join(f"partition {gap.partition}: before {show(gap.until_ms)}" for gap in gaps)
-        raise Refused(
-            f"A part of the range has expired from the feature log ({named}). Begin later, or replay what is left with "
-            "--allow-gaps."
-        )
-
-
-def _places(consumer: Consumer, topic: str, held: Mapping[int, Stretch], at_ms: int) -> dict[int, Place]:
-    since = offsets_at(consumer, topic, at_ms)
-    return {p: _place(consumer, topic, p, stretch, since[p], at_ms) for p, stretch in held.items()}
-
-
-def _place(consumer: Consumer, topic: str, partition: int, held: Stretch, since: int, at_ms: int) -> Place:
-    """The first row decided at `at_ms` or later, of records at `since` or behind; the end if there is none."""
-    above = -1
-    stretch = Stretch(max(held.first, since - _RECORDS_BACK), held.end)
-    for records in scan(consumer, topic, {partition: stretch}):
-        for record in records:
-            if place(record)[1] >= since:
-                batch = decode(record.value() or b"", headers_of(record))
-                rows = zip(batch["source_offset"].to_pylist(), batch["decided_at_ms"].to_pylist(), strict=True)
-                for offset, decided_at_ms in rows:
-                    if offset > above and decided_at_ms >= at_ms:
-                        return Place(place(record)[1], offset)
-            above = max(above, offsets_of(record)[1])
-    return Place(held.end, above + 1)
-
-
-def _gaps(consumer: Consumer, topic: str, held: Mapping[int, Stretch], from_ms: int) -> Iterator[Gap]:
-    """Partitions whose log begins within the range because what stood before has expired."""
+def _borders(consumer: Consumer, logs: Logs, held: Mapping[int, Stretch], from_ms: int) -> dict[int, Border]:
+    """Where Kafka's part begins, of partitions that have expired up to a time behind `from_ms`."""
+    borders = {}
     for partition, stretch in held.items():
-        if stretch.first == 0:
-            continue
-        if stretch.first == stretch.end:
-            yield Gap(partition, from_ms)
-            continue
-        first = Stretch(stretch.first, stretch.first + 1)
-        for records in scan(consumer, topic, {partition: first}):
-            until_ms = records[0].timestamp()[1]
-            if until_ms > from_ms:
-                yield Gap(partition, until_ms)
+        since_ms = _first_ms(consumer, logs.name(Topic.FEATURE_LOG), partition, stretch)
+        if stretch.first > 0 and (since_ms is None or since_ms > from_ms):
+            view = logs.view(Topic.FEATURE_LOG)
+            above = highest_before(view, partition, stretch.first) if view else -1
+            borders[partition] = Border(stretch.first, since_ms, above)
+    return borders
+
+
+def _first_ms(consumer: Consumer, topic: str, partition: int, held: Stretch) -> int | None:
+    """When the first record was written that Kafka holds of a partition."""
+    few = Stretch(held.first, min(held.end, held.first + _A_FEW))
+    return next((records[0].timestamp()[1] for records in scan(consumer, topic, {partition: few})), None)
+
+
+def _places(
+    consumer: Consumer, logs: Logs, held: Mapping[int, Stretch], borders: Mapping[int, Border], at_ms: int
+) -> dict[int, Place]:
+    name = logs.name(Topic.FEATURE_LOG)
+    since, places = offsets_at(consumer, name, at_ms), {}
+    for partition, stretch in held.items():
+        found, above, border = None, -1, borders.get(partition)
+        if border is not None:
+            above, view = border.last_source_offset, logs.view(Topic.FEATURE_LOG)
+            found = place_in_archive(view, partition, border.log_offset, at_ms) if view else None
+        places[partition] = found or place_in_kafka(
+            consumer, name, partition, stretch, since[partition], at_ms, above
+        )  # fmt: skip
+    return places
+
+
+def _decisions(consumer: Consumer, logs: Logs, from_ms: int) -> dict[int, Stretch]:
+    """From the first record of `decisions` that was written at `from_ms` or later, to the end, by partition."""
+    name = logs.name(Topic.DECISIONS)
+    held, reach = whole_log(consumer, name), offsets_at(consumer, name, from_ms)
+    found = {}
+    for partition, stretch in held.items():
+        first = reach[partition]
+        if first == stretch.first > 0 and (view := logs.view(Topic.DECISIONS)):
+            place = place_in_archive(view, partition, first, from_ms)
+            first = place.log_offset if place else first
+        found[partition] = Stretch(first, stretch.end)
+    return found
+
+
+def _with_gaps(
+    logs: Logs, spans: Mapping[int, Span], borders: Mapping[int, Border], from_ms: int, to_ms: int
+) -> Resolved:
+    resolved = Resolved({}, [], [])
+    for partition, border in borders.items():
+        resolved.gaps.extend(_gaps(logs, partition, border, spans.get(partition), from_ms, to_ms))
+    for partition, span in sorted(spans.items()):
+        gaps = [gap for gap in resolved.gaps if gap.partition == partition]
+        resolved.spans[partition] = replace(span, missing=missing_of(span, gaps))
+        resolved.parts.extend(parts_of(partition, span, borders.get(partition), from_ms, to_ms))
+    return resolved
+
+
+def _gaps(
+    logs: Logs, partition: int, border: Border, span: Span | None, from_ms: int, to_ms: int
+) -> Iterator[Gap]:  # fmt: skip
+    """What has expired and is not archived, as far as its rows may have been decided within the range."""
+    view, end = logs.view(Topic.FEATURE_LOG), border.log_offset
+    for lost in logs.lacking(Topic.FEATURE_LOG, partition, 0, end):
+        since_ms, until_ms = times_around(view, partition, lost.first, lost.end, end) if view else (None, None)
+        until_ms = border.since_ms if until_ms is None else until_ms
+        within = (until_ms is None or until_ms > from_ms) and (since_ms is None or since_ms < to_ms)
+        if within or (span is not None and lost.first < span.log_end and span.log_first < lost.end):
+            yield Gap(partition, since_ms, until_ms, lost.first, lost.end)

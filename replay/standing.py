@@ -4,7 +4,8 @@
     in force            7                 9              8, by r-b
 
 Workers' decisions are read from where the span's begin until all of them were seen; corrections only if an earlier
-replay has published over the span, from where it began.
+replay has published over the span, from where it began. What Kafka no longer holds is read from the archive; a worker's
+decision that is in neither counts as its row was logged, while nothing stands for a correction that is in neither.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import Consumer
 
-from billing.log import Stretch, place, whole_log
-from contracts.errors import BadInput
+from billing.log import Stretch, place
+from contracts.errors import BadInput, Refused
 from contracts.events import LIVE, Verdict
 from contracts.replay import Replay, Span
-from replay.reading import read_stretch
+from contracts.topics import Topic
+from replay.logs import Logs, listed
+from replay.reading import held_in, read_stretch
 
 UNKNOWN: Final = 0
 _CODES: Final[dict[Verdict, int]] = {"valid": 1, "invalid": 2}
@@ -97,26 +100,48 @@ def earlier_of(replay: Replay, replays: Sequence[Replay], partition: int) -> lis
 
 
 def read_standing(
-    consumer: Consumer, topic: str, partition: int, span: Span, earlier: Sequence[Earlier], first: int
+    consumer: Consumer, logs: Logs, partition: int, span: Span, earlier: Sequence[Earlier], first: int
 ) -> Standing:
-    """What stands for the clicks of a span from `first` on."""
+    """What stands for the clicks of a span from `first` on. Raises Refused where corrections may have been lost."""
     standing = Standing(first, span.end - first, [LIVE, *(one.run for one in earlier)])
-    end = whole_log(consumer, topic)[partition].end
-    for keys in _keys(consumer, topic, partition, Stretch(span.decisions_first, span.decisions_end)):
+    for keys in _keys(consumer, logs, partition, Stretch(span.decisions_first, span.decisions_end)):
         standing.take(keys, LIVE)
         if standing.reached(LIVE) >= span.end - 1:
             break
     if earlier:
-        for keys in _keys(consumer, topic, partition, Stretch(min(one.output_from for one in earlier), end)):
+        end = held_in(consumer, logs.name(Topic.DECISIONS), partition).end
+        corrections = Stretch(min(one.output_from for one in earlier), end)
+        _check_corrections(consumer, logs, partition, corrections, earlier)
+        for keys in _keys(consumer, logs, partition, corrections):
             for one in earlier:
                 standing.take(keys, one.run)
     return standing
 
 
-def _keys(consumer: Consumer, topic: str, partition: int, stretch: Stretch) -> Iterator[list[_Key]]:
-    for records in read_stretch(consumer, topic, partition, stretch):
+def _check_corrections(
+    consumer: Consumer, logs: Logs, partition: int, stretch: Stretch, earlier: Sequence[Earlier]
+) -> None:
+    name = logs.name(Topic.DECISIONS)
+    end = min(stretch.end, held_in(consumer, name, partition).first)
+    if stretch.first < end and (lost := logs.lacking(Topic.DECISIONS, partition, stretch.first, end)):
+        raise Refused(
+            f"{name}[{partition}]: {listed(lost)} have expired and are not archived. Replay(s) "
+            f"{', '.join(one.run for one in earlier)} have published over these clicks, and what they corrected cannot "
+            "be told. `slidr replay run` without --publish and --only-changed needs no corrections."
+        )
+
+
+def _keys(consumer: Consumer, logs: Logs, partition: int, stretch: Stretch) -> Iterator[list[_Key]]:
+    """Records of a stretch, those that Kafka no longer holds from the archive, which may lack some."""
+    name, at = logs.name(Topic.DECISIONS), stretch.first
+    while at < (end := min(stretch.end, held_in(consumer, name, partition).first)):
+        view = logs.view(Topic.DECISIONS)
+        for table in view.rows(partition, at, end, _Key.__struct_fields__) if view else ():
+            yield list(map(_Key, *(table[field].to_pylist() for field in _Key.__struct_fields__)))
+        at = end
+    for records in read_stretch(consumer, name, partition, Stretch(at, stretch.end)):
         try:
             yield [_decode(record.value()) for record in records]  # type: ignore[arg-type]
         except (msgspec.DecodeError, TypeError) as error:  # a record without a value is None
             within = f"offsets {place(records[0])[1]} to {place(records[-1])[1]}"
-            raise BadInput(f"{topic}[{partition}], {within}: a record is no decision: {error}.") from error
+            raise BadInput(f"{name}[{partition}], {within}: a record is no decision: {error}.") from error

@@ -35,6 +35,7 @@ def tasks_of(where: Where, value: bytes) -> list[ReplayTask]:
         replay = _find(log, request.of_revision or request.revision)
         if replay is None or replay.cancelled:
             return []
+        _check_parts(replay)
         if not replay.job.publish:  # whoever asked may have ended before it made it
             make_shadow_topic(where.kafka, replay, where.prefix)
         progress = log.progress(replay.revision)
@@ -52,6 +53,7 @@ def do_task(where: Where, releases: Releases, value: bytes, stop: threading.Even
         replay = _find(log, task.revision)
         if replay is None or task.partition not in replay.job.spans:
             raise BadInput(f"There is no partition {task.partition} of a replay with revision {task.revision}.")
+        _check_parts(replay)
         try:
             releases.check(replay.job)
             rescorer = releases.rescorer(replay.job.model_version, keep_rules=replay.job.keep_rules)
@@ -62,6 +64,15 @@ def do_task(where: Where, releases: Releases, value: bytes, stop: threading.Even
             )
             log.tell(replace(known, problem=str(error), clicks_per_s=0.0, by=where.by, at_ms=_now_ms()))
             return True
+
+
+def _check_parts(replay: Replay) -> None:
+    """Raise BadInput for a run that cannot be done in parts."""
+    if replay.job.recompute is not None:
+        raise BadInput(
+            f"Replay {replay.id} counts features again, over all partitions at once: agents leave it out. "
+            f"`slidr replay run {replay.id} --local` does it."
+        )
 
 
 def _find(log: ReplayLog, revision: int) -> Replay | None:

@@ -26,7 +26,7 @@ def run_replay_agent(settings: Settings) -> None:
 async def _run(settings: Settings) -> None:
     log = structlog.get_logger()
     kafka = kafka_config(settings, "consumer")
-    where = Where(kafka, settings.topic_prefix, settings.worker_id)
+    where = Where(kafka, settings.topic_prefix, settings.worker_id, settings.archive_uri)
     options = AgentOptions(where, broker_of(kafka), f"{settings.group}-replay", settings.session_timeout_s)
     agent = ReplayAgent(options, releases_of(settings))
     loop = asyncio.get_running_loop()

@@ -1,18 +1,22 @@
 """`slidr replay report`: the comparison, saved as a page and shown in a terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from contracts.replay import ReplayJob
+from replay.agreement import Agreed
 from replay.comparing import compare
 from replay.comparison import Compared
 from replay.log import ReplayLog
 from replay.plan import Plan
 from replay.plans import Plans
+from replay.rows import ReadRows
 from replay.status import RunStatus, run_status
 from slidr.replay_page import LINE_TITLES, TITLES, line_cells, replay_html, totals
-from slidr.replaying import releases_of
+from slidr.replaying import Told, clicks_of, logs_of, releases_of
 from slidr.settings import Settings, kafka_config
 
 if TYPE_CHECKING:
@@ -23,7 +27,10 @@ _ROWS = 10
 
 
 class Report(Struct, frozen=True):
-    """What a plan changes, what its runs have written of that, and where the page is."""
+    """What a plan changes, what its runs have written of that, and where the page is.
+
+    `agreement` of features counted again with those that were logged, where the plan wants that.
+    """
 
     replay_id: str
     model_version: str
@@ -32,23 +39,41 @@ class Report(Struct, frozen=True):
     compared: Compared
     runs: list[RunStatus]
     page: str
+    agreement: Agreed | None = None
 
 
-def make_report(settings: Settings, plan: Plan, now_ms: int, on_clicks: Callable[[int], None]) -> Report:
+def make_report(settings: Settings, plan: Plan, now_ms: int, told: Told) -> Report:
     """Decide the plan's range again, and write the page beside the plan. Raises what a run would."""
     kafka = kafka_config(settings, "consumer")
     releases = releases_of(settings)
     releases.check(plan.job)
-    rescorer = releases.rescorer(plan.job.model_version, keep_rules=plan.job.keep_rules)
-    with ReplayLog(kafka, settings.topic_prefix) as log:
-        compared = compare(kafka, settings.topic_prefix, plan, rescorer, log, on_clicks)
+    release, total = plan.job.model_version, clicks_of(plan.job)
+    keep_rules = plan.job.keep_rules or plan.job.recompute is not None
+    rescorer = releases.rescorer(release, keep_rules=keep_rules)
+    with ReplayLog(kafka, settings.topic_prefix) as log, _rows_of(settings, plan.job, told) as (read, agreement):
+        compared = compare(logs_of(settings), plan, rescorer, log, lambda clicks: told("Deciding", total, clicks), read)
         runs = [
             run_status(replay, log.progress(replay.revision), now_ms)
             for replay in log.replays()
             if replay.id == plan.id
         ]  # fmt: skip
     page = Plans(settings.replays_uri).write(f"{plan.id}.html", replay_html(plan, compared).encode())
-    return Report(plan.id, plan.job.model_version, plan.from_ms, plan.to_ms, compared, runs, page)
+    return Report(plan.id, plan.job.model_version, plan.from_ms, plan.to_ms, compared, runs, page, agreement)
+
+
+@contextmanager
+def _rows_of(settings: Settings, job: ReplayJob, told: Told) -> Iterator[tuple[ReadRows | None, Agreed | None]]:
+    """How to read the rows of a job, with the agreement if they are counted again."""
+    if job.recompute is None:
+        yield None, None
+        return
+    # What Redis needs takes long to import.
+    from slidr.recomputing import check_recompute, compared, counted_again, rules_of
+
+    check_recompute(settings, job)
+    with counted_again(settings, job, lambda clicks: True, told) as source:
+        agreement = compared(settings, job, source, lambda clicks: True, told)
+        yield source.reader(rules_of(settings, job)), agreement
 
 
 def report_tables(report: Report) -> "Iterator[Table]":

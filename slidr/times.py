@@ -26,3 +26,11 @@ def show_time(at_ms: int) -> str:
     """2024-06-01T12:00:00.000Z"""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def show_duration(seconds: float) -> str:
+    """40 s, 95 min, 2 h 10 min"""
+    minutes = round(seconds / 60)
+    if minutes > 99:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes} min"

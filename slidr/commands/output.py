@@ -1,12 +1,13 @@
 """What commands print: sentences for people, one JSON object for scripts."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -28,3 +29,15 @@ def progress_bars(width: int = 0, per_s: float = 10) -> "Progress":
     columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     return Progress(*columns, console=console, refresh_per_second=per_s, disable=not console.is_terminal)
+
+
+def stepped(progress: "Progress") -> Callable[[str, int, int], None]:
+    """`told(step, total, n)`: n more of a step are done; the first word of a step draws its bar."""
+    bars: dict[str, TaskID] = {}
+
+    def told(step: str, total: int, done: int) -> None:
+        if step not in bars:
+            bars[step] = progress.add_task(step, total=total)
+        progress.advance(bars[step], done)
+
+    return told

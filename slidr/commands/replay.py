@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from contracts.errors import Refused
-from slidr.commands.output import AsJson, print_json, progress_bars
+from contracts.errors import Misconfigured, Refused
+from slidr.commands.output import AsJson, print_json, progress_bars, stepped
 from slidr.times import TIME_HELP, parse_time, show_time
 
 if TYPE_CHECKING:
@@ -24,7 +24,15 @@ Model = Annotated[str, typer.Option(help="The release that decides again.", show
 KeepRules = Annotated[
     bool, typer.Option("--keep-rules", help="Take rules that fired as logged though the release has other lists.")
 ]
-AllowGaps = Annotated[bool, typer.Option("--allow-gaps", help="Replay what is left of a range that expired in part.")]
+AllowGaps = Annotated[
+    bool,
+    typer.Option(
+        "--allow-gaps", help="Replay what is left of a range of which a part is neither in Kafka nor archived."
+    ),
+]
+Recompute = Annotated[
+    bool, typer.Option("--recompute", help="Count features again from clicks, and let rules fire again.")
+]
 ReplayIdOf = Annotated[str, typer.Argument(metavar="ID", help="As `slidr replay plan` printed it.", show_default=False)]
 Local = Annotated[bool, typer.Option("--local", help="Do the work in this process, without agents.")]
 Publish = Annotated[
@@ -53,6 +61,7 @@ def plan(
     model_version_was: VersionWas = None,
     keep_rules: KeepRules = False,
     allow_gaps: AllowGaps = False,
+    recompute: Recompute = False,
     as_json: AsJson = False,
 ) -> None:
     """Freeze a range, estimate what another release would change in it, and save that under an id. Changes nothing.
@@ -68,11 +77,13 @@ def plan(
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
+    if recompute and keep_rules:
+        raise Misconfigured("With --recompute rules fire again, so there are none to keep: leave out --keep-rules.")
     settings = load_settings(need=["kafka_bootstrap_servers"])
     now_ms = _now_ms()
     selection = Selection(tuple(slices or ()), tuple(advertisers or ()), model_version_was)
     to_ms = parse_time(end, now_ms) if end else None
-    wish = Wish(parse_time(start, now_ms), to_ms, selection, model, keep_rules, allow_gaps)
+    wish = Wish(parse_time(start, now_ms), to_ms, selection, model, keep_rules, allow_gaps, recompute)
     with progress_bars() as progress:
         sampling = progress.add_task("Sampling", total=None)
         made = make_plan(
@@ -84,6 +95,7 @@ def plan(
             now_ms,
             show_time,
             lambda done, total: progress.update(sampling, completed=done, total=total),
+            settings.archive_uri,
         )
     where = Plans(settings.replays_uri).save(made)
     if as_json:
@@ -113,7 +125,8 @@ def run(
     from replay.begin import begin, job_of
     from replay.log import ReplayLog
     from replay.plans import Plans
-    from slidr.replaying import releases_of, run_by_agents, run_here, user
+    from slidr.replay_plan_table import agreement_text
+    from slidr.replaying import clicks_of, releases_of, run_by_agents, run_here, user
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
@@ -121,6 +134,11 @@ def run(
     job = job_of(
         Plans(settings.replays_uri).read(replay_id), publish=publish, only_changed=only_changed, direction=direction
     )
+    if job.recompute is not None and local:
+        from slidr.recomputing import check_recompute, recompute_here
+
+        settings = load_settings(need=["kafka_bootstrap_servers", "entity_key"])
+        check_recompute(settings, job)
     kafka = kafka_config(settings, "consumer")
     now_ms = _now_ms()
     with ReplayLog(kafka, settings.topic_prefix) as log:
@@ -128,9 +146,12 @@ def run(
             kafka, settings.topic_prefix, releases_of(settings), log, replay_id, job, now_ms, user(),
             clicks_per_s=clicks_per_s, again=again, shared=not local,
         )  # fmt: skip
-        if local:
+        if local and job.recompute is not None:
+            with progress_bars(width=9) as progress:
+                outcome = recompute_here(settings, replay, log, stepped(progress))
+        elif local:
             with progress_bars() as progress:
-                task = progress.add_task("Replaying", total=sum(span.offsets for span in job.spans.values()))
+                task = progress.add_task("Replaying", total=clicks_of(job))
                 outcome = run_here(settings, replay, log, lambda clicks: progress.advance(task, clicks))
         else:
             outcome = run_by_agents(settings, replay, log, _now_ms, lambda told: typer.echo(told, err=True))
@@ -141,6 +162,12 @@ def run(
         f"Replay {replay.id}, revision {outcome.revision}: {outcome.state}. {outcome.written:,} decisions stand in "
         f"{outcome.topic}."
     )
+    if outcome.agreement is not None:
+        typer.echo(agreement_text(outcome.agreement))
+    elif job.recompute is not None and outcome.state == "done":
+        typer.echo(
+            f"It was done before, so nothing was counted. `slidr replay report {replay.id}` counts and compares."
+        )
     if outcome.state not in ("done", "cancelled"):
         typer.echo(f"It goes on. `slidr replay status {replay.id} --follow` looks again, `cancel` ends it.")
 
@@ -155,7 +182,7 @@ def status(replay_id: MaybeId = None, follow: Follow = False, as_json: AsJson = 
     """
     from replay.control import statuses
     from replay.log import ReplayLog
-    from slidr.replaying import partition_table, show_progress, status_table
+    from slidr.replay_status_table import partition_table, show_progress, status_table
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
@@ -235,14 +262,16 @@ def report(replay_id: ReplayIdOf, as_json: AsJson = False) -> None:
     Example: slidr replay report r20240602-031500-7f3a
     """
     from replay.plans import Plans
+    from slidr.replay_plan_table import agreement_text
     from slidr.replay_report import make_report, report_tables
     from slidr.settings_source import load_settings
 
     settings = load_settings(need=["kafka_bootstrap_servers"])
     made = Plans(settings.replays_uri).read(replay_id)
+    if made.job.recompute is not None:
+        settings = load_settings(need=["kafka_bootstrap_servers", "entity_key"])
     with progress_bars() as progress:
-        task = progress.add_task("Comparing", total=sum(span.offsets for span in made.job.spans.values()))
-        found = make_report(settings, made, _now_ms(), lambda clicks: progress.advance(task, clicks))
+        found = make_report(settings, made, _now_ms(), stepped(progress))
     if as_json:
         print_json(found)
         return
@@ -251,6 +280,8 @@ def report(replay_id: ReplayIdOf, as_json: AsJson = False) -> None:
     console = Console()
     for table in report_tables(found):
         console.print(table)
+    if found.agreement is not None:
+        console.print(agreement_text(found.agreement), soft_wrap=True)
     console.print(f"The page: {found.page}", soft_wrap=True)
 
 
@@ -268,7 +299,7 @@ def _new_id(now_ms: int) -> str:
 def _show(made: "Plan", where: str) -> None:
     from rich.console import Console
 
-    from slidr.replaying import plan_table
+    from slidr.replay_plan_table import plan_table
 
     console = Console()
     console.print(plan_table(made))
@@ -278,6 +309,7 @@ def _show(made: "Plan", where: str) -> None:
             "workers' verdicts, not with those corrections; publishing needs --again."
         )
     console.print(f"Saved as {where}", soft_wrap=True)
+    local = "[--local]" if made.job.recompute is None else "--local"
     console.print(
-        f"Run it: slidr replay run {made.id} [--local] [--publish --only-changed]", soft_wrap=True, markup=False
+        f"Run it: slidr replay run {made.id} {local} [--publish --only-changed]", soft_wrap=True, markup=False
     )

@@ -44,6 +44,7 @@ def test_decisions_have_the_types_that_the_feature_log_gives_them() -> None:
         assert archived.field(name).type == logged.field(name).type
 
 
-def test_the_feature_log_is_archived_as_it_is() -> None:
-    assert schema_of(Topic.FEATURE_LOG) == feature_log.schema(len(FEATURE_IDS))
-    assert schema_of(Topic.FEATURE_LOG, 7) == feature_log.schema(7)
+def test_the_feature_log_is_archived_as_it_is_with_its_place() -> None:
+    for schema, wide in ((schema_of(Topic.FEATURE_LOG), len(FEATURE_IDS)), (schema_of(Topic.FEATURE_LOG, 7), 7)):
+        assert list(schema)[:-1] == list(feature_log.schema(wide))
+        assert schema.names[-1] == "log_offset"

@@ -27,6 +27,23 @@ def test_the_stages_are_summed_and_compared_with_the_whole() -> None:
     assert "| its thread `event loop` | 24 |" in text
 
 
+def test_the_agreement_of_a_recomputation_is_told_with_what_is_not_explained() -> None:
+    worker = {"per_s": 5_000.0, "cpu_us": {"process": 40.0, "redis": 20.0, "kafka": 9.0}}
+    agreed = {
+        "equal": 900, "unexplained": 3, "verdicts_explained": 4, "verdicts_unexplained": 1,
+        "features": {"ip_clicks_1m": 910, "hour_sin": 1_000},
+    }  # fmt: skip
+    run = {"per_s": 4_000.0, "cpu_us": 90.0, "agreement": agreed}
+    figures = {"clicks": 1_000, "sent_per_s": 5_000.0, "worker": worker, "runs": [run, run], "differing": 0}
+
+    text = render(result("recompute", figures))
+
+    assert "| worker, clicks sent at 5,000/s | 5,000 | 60 |" in text
+    assert "99.5000% of verdicts are the same; of 5 others 1 are not explained" in text
+    assert "90.00% of clicks have every feature bit for bit; 3 of the others are not explained" in text
+    assert "| ip_clicks_1m | 91.00% |" in text
+
+
 def test_only_what_is_between_the_markers_changes() -> None:
     document = f"before\n{BEGIN}\nold\n{END}\nafter\n"
 

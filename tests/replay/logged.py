@@ -84,6 +84,7 @@ class Logged:
             "SLIDR_TOPIC_PREFIX": prefix,
             "SLIDR_MODELS_URI": str(self.models),
             "SLIDR_REPLAYS_URI": str(folder / "replays"),
+            "SLIDR_ARCHIVE_URI": str(folder / "archive"),
         }
         create_topics(self.kafka, prefix, partitions, keep_forever=True)
         self._producer = Producer({**self.kafka, "enable.idempotence": True, "linger.ms": 5, "log_level": 2})

@@ -23,6 +23,7 @@ from tests.builders import START_MS
 from tests.conftest import WaitUntil
 from tests.replay.agents import Agents
 from tests.replay.conftest import Slidr, start
+from tests.replay.expired import archive_now, expire
 from tests.replay.logged import Logged, clicks_of, write_release_of
 
 PARTITIONS = 4
@@ -102,6 +103,8 @@ def test_two_agents_share_the_partitions_and_the_rate_of_a_replay(
 ) -> None:
     clicks = clicks_of(8_000)
     live = {one.click_id: one for one in logged.decide(clicks, "faulty")}
+    archive_now(logged)
+    expire(logged, Topic.FEATURE_LOG, {0: -1, 1: 5})
     replay_id = planned("--from", show_time(START_MS))["id"]
     run = watch(replay_id)
     both = {agents.start().name, agents.start().name}

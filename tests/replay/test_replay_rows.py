@@ -9,16 +9,20 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from billing.log import Stretch, open_consumer, whole_log
+from contracts.errors import Refused
 from contracts.events import LIVE, Click, Decision
 from contracts.replay import Replay, ReplayJob, ReplayRequest, Selection, Span, fold_requests
 from contracts.topics import Topic, topic_name
 from model.decide import decide, invalid_rows, written_scores
 from model.manifest import SLICES
 from model.release import Release
+from replay.logs import Logs
 from replay.pace import Pace
-from replay.rows import read_rows
+from replay.rows import Rows, read_rows
+from replay.spans import resolve
 from replay.standing import Earlier, read_standing
 from tests.builders import START_MS, click, decision
+from tests.replay.expired import archive_now, expire
 from tests.replay.logged import Logged, features_of
 
 SPAN = Span(first=0, end=100, log_first=0, log_end=9, decisions_first=0, decisions_end=0)
@@ -52,6 +56,36 @@ def test_a_paused_workers_repetitions_and_what_lies_outside_of_the_span_are_left
     assert parts[-1].log_offset == 5
 
 
+@pytest.mark.parametrize("at_once", [1, 1_000])
+def test_rows_are_the_same_where_the_archive_ends_and_kafka_begins_with_a_repetition(
+    logged: Logged, at_once: int
+) -> None:
+    for offsets in (range(10, 40), range(40, 53), range(31, 40), range(35, 45), range(53, 81)):
+        log_rows(logged, offsets)
+    logged.flush()
+    archive_now(logged)
+    expire(logged, Topic.FEATURE_LOG, {0: 2})
+    logs = Logs(logged.kafka, logged.prefix, logged.environment["SLIDR_ARCHIVE_URI"])
+    consumer, span = open_consumer(logged.kafka), replace(SPAN, first=20, end=60, log_end=5)
+
+    def read(log_first: int, first: int) -> list[Rows]:
+        return list(logs.rows(consumer, 0, span, Stretch(log_first, 5), Stretch(first, 60), at_once))
+
+    parts = read(0, 20)
+    for part in parts[::9]:  # whoever goes on there reads the rest
+        rest = read(part.log_offset, part.next_offset)
+        assert offsets_in(rest) == list(range(part.next_offset, 60))
+    resolved = resolve(logs, START_MS, START_MS + 10**9)
+
+    consumer.close()
+    assert offsets_in(parts) == list(range(20, 60))
+    assert [(part.place, part.first, part.end) for part in resolved.parts] == [("archive", 10, 53), ("kafka", 53, 81)]
+
+
+def offsets_in(parts: Sequence[Rows]) -> list[int]:
+    return [offset for part in parts for offset in part.offsets.tolist()]
+
+
 def test_the_decision_in_force_is_that_of_the_highest_revision_and_repetitions_do_not_count(logged: Logged) -> None:
     logged.write_decisions(decisions(range(4)))
     logged.write_decisions(decisions([1, 2], verdict="invalid"))  # late, so dropped
@@ -60,16 +94,32 @@ def test_the_decision_in_force_is_that_of_the_highest_revision_and_repetitions_d
     logged.write_decisions(decisions([0], verdict="invalid", run="r-later", revision=9))
     logged.flush()
     consumer = open_consumer(logged.kafka)
-    topic = topic_name(Topic.DECISIONS, logged.prefix)
-    span = replace(SPAN, end=5, decisions_end=whole_log(consumer, topic)[0].end)
+    logs = Logs(logged.kafka, logged.prefix)
+    held = whole_log(consumer, logs.name(Topic.DECISIONS))
+    span = replace(SPAN, end=5, decisions_end=held[0].end)
 
-    standing = read_standing(consumer, topic, 0, span, [Earlier("r-a", 0), Earlier("r-b", 0)], 0)
+    standing = read_standing(consumer, logs, 0, span, [Earlier("r-a", 0), Earlier("r-b", 0)], 0)
 
     consumer.close()
     offsets = np.arange(5)
     logged_verdicts = np.array([False, False, False, False, True])
     assert standing.invalid(offsets, logged_verdicts).tolist() == [False, False, False, True, True]
     assert standing.run_of(offsets) == [LIVE, "r-b", LIVE, "r-a", LIVE]
+
+
+def test_a_lost_decision_of_a_worker_counts_as_logged_and_a_lost_correction_is_refused(logged: Logged) -> None:
+    logged.write_decisions(decisions(range(4), verdict="invalid"))
+    logged.flush()
+    expire(logged, Topic.DECISIONS, {0: 2})
+    consumer, logs = open_consumer(logged.kafka), Logs(logged.kafka, logged.prefix)
+    span = replace(SPAN, end=4, decisions_end=4)
+
+    standing = read_standing(consumer, logs, 0, span, [], 0)
+    with pytest.raises(Refused, match=r"records 0 to 1 have expired and are not archived. Replay\(s\) r-a have"):
+        read_standing(consumer, logs, 0, span, [Earlier("r-a", 0)], 0)
+
+    consumer.close()
+    assert standing.invalid(np.arange(4), np.zeros(4, bool)).tolist() == [False, False, True, True]
 
 
 @given(st.lists(st.tuples(st.floats(0, 1, width=32), st.sampled_from(SLICES), st.booleans())), st.integers(0, 10**6))

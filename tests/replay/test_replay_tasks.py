@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient
+from msgspec.structs import replace
 
-from contracts.errors import BadInput
-from contracts.replay import Replay, ReplayTask
+from contracts.errors import BadInput, Refused
+from contracts.replay import ClickRange, Replay, ReplayTask
 from replay.begin import begin, job_of
 from replay.log import ReplayLog
 from replay.plans import Plans
@@ -63,6 +64,25 @@ def test_a_run_that_is_done_where_it_was_asked_for_is_not_shared_out(logged: Log
         replay = asked(logged, log, planned("--from", show_time(START_MS))["id"], shared=False)
 
     assert tasks_of(where(logged), msgspec.json.encode(replay.request)) == []
+
+
+def test_agents_leave_out_what_counts_features_again(logged: Logged, planned: Planned) -> None:
+    logged.decide(clicks_of(200), "faulty")
+    replay_id = planned("--from", show_time(START_MS))["id"]
+    job = replace(Plans(logged.environment["SLIDR_REPLAYS_URI"]).read(replay_id).job, recompute={0: ClickRange(0, 1)})
+    releases = Releases(str(logged.models))
+    with ReplayLog(logged.kafka, logged.prefix) as log:
+        with pytest.raises(Refused, match="Run it with --local"):
+            begin(logged.kafka, logged.prefix, releases, log, replay_id, job, START_MS, "dana", shared=True)
+        assert log.replays() == []
+        log.ask("run", replay_id, START_MS, "dana", job, 1e6, shared=True)
+        (replay,) = log.replays()
+
+    with pytest.raises(BadInput, match=f"slidr replay run {replay_id} --local"):
+        tasks_of(where(logged), msgspec.json.encode(replay.request))
+    task = msgspec.json.encode(ReplayTask(replay_id, replay.revision, 0))
+    with pytest.raises(BadInput, match="over all partitions at once"):
+        do_task(where(logged), releases, task, threading.Event())
 
 
 def test_the_topic_of_a_run_is_made_by_whoever_shares_it_out(

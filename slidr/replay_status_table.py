@@ -1,0 +1,78 @@
+"""Runs of replays as tables and bars for a terminal."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from replay.status import RunStatus
+from slidr.commands.output import progress_bars
+from slidr.times import show_duration, show_time
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+    from rich.table import Table
+
+_LOOK_S: Final = 0.5
+
+
+def status_table(runs: "Sequence[RunStatus]") -> "Table":
+    """Runs, a line each."""
+    from rich.table import Table
+
+    table = Table("replay", "revision", "state", "release", "output", "done", "written", "clicks/s", "left", "by")
+    for run in runs:
+        output = "published" if run.publish else "shadow"
+        if run.only_changed:
+            output += f", changes ({run.direction})"
+        table.add_row(
+            run.replay_id,
+            str(run.revision),
+            run.state,
+            run.model_version,
+            output,
+            f"{run.done:,} of {run.clicks:,} ({run.done / max(1, run.clicks):.0%})",
+            f"{run.written:,}",
+            f"{run.clicks_per_s:,.0f} of {run.limit_clicks_per_s:,.0f}",
+            "-" if run.seconds_left is None else show_duration(run.seconds_left),
+            run.by,
+        )
+    return table
+
+
+def partition_table(run: RunStatus) -> "Table":
+    """Partitions of a run that somebody has begun, a line each, and what keeps them."""
+    from rich.table import Table
+
+    table = Table("partition", "state", "written", "next offset", "clicks/s", "by", "told", "problem")
+    for one in run.partitions:
+        state = "failed" if one.problem else one.state
+        at_work = f"{one.clicks_per_s:,.0f}" if one.by in run.agents and state == "running" else "-"
+        table.add_row(
+            str(one.partition),
+            state,
+            f"{one.written:,}",
+            str(one.next_offset),
+            at_work,
+            one.by,
+            show_time(one.at_ms),
+            one.problem or "-",
+        )
+    return table
+
+
+def show_progress(found: "Callable[[], Sequence[RunStatus]]") -> None:
+    """Bars of runs that are not at their end, until they are; Ctrl-C ends the looking, not the run."""
+    with progress_bars() as progress:
+        tasks = {run.revision: progress.add_task(run.replay_id, total=run.clicks) for run in found()}
+        try:
+            while any(run.state not in ("done", "cancelled", "failed") for run in _drawn(found(), progress, tasks)):
+                time.sleep(_LOOK_S)
+        except KeyboardInterrupt:
+            return
+
+
+def _drawn(runs: "Sequence[RunStatus]", progress: "Progress", tasks: "dict[int, TaskID]") -> "Sequence[RunStatus]":
+    for run in runs:
+        if run.revision in tasks:
+            progress.update(tasks[run.revision], completed=run.done, description=f"{run.replay_id} {run.state}")
+    return runs
