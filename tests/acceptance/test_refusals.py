@@ -1,5 +1,6 @@
 """A worker that cannot do its work says why, and what to do, before it touches anything."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,19 @@ from confluent_kafka.admin import (
     NewTopic,
     ResourceType,  # type: ignore[attr-defined]
 )
+from pydantic import SecretStr
 
+from contracts.errors import Unavailable
 from contracts.topics import Topic
 from model.manifest import SLICES, Training, thresholds_json
 from model.release import Draft, write_release
 from slidr.servers import KafkaServer
 from slidr.servers.process import free_port
+from slidr.settings import Settings
+from slidr.wiring import build_worker
+from streams import topic_admin
 from tests.acceptance.conftest import MakeDeployment
-from tests.acceptance.deployment import Deployment, WorkerProcess
+from tests.acceptance.deployment import ENTITY_KEY, Deployment, WorkerProcess
 from tests.builders import START_MS, click
 
 
@@ -119,15 +125,22 @@ def test_a_release_with_an_unknown_feature_is_refused(deployment: Deployment, tm
     assert "moon_phase" in said
 
 
-@pytest.mark.parametrize("setting", ["SLIDR_KAFKA_BOOTSTRAP_SERVERS", "SLIDR_REDIS_URL"])
-def test_an_unreachable_server_is_exit_code_three(deployment: Deployment, setting: str) -> None:
+def test_an_unreachable_redis_is_exit_code_three(deployment: Deployment) -> None:
     address = f"127.0.0.1:{free_port()}"
-    value = address if "KAFKA" in setting else f"redis://{address}/0"
 
-    code, said = ended(deployment.start_worker(**{setting: value}))
+    code, said = ended(deployment.start_worker(SLIDR_REDIS_URL=f"redis://{address}/0"))
 
     assert (code, "Traceback" in said) == (3, False)
     assert address in said
+
+
+def test_an_unreachable_kafka_is_named_and_may_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topic_admin, "REQUEST_LIMIT_S", 1.0)
+    address = f"127.0.0.1:{free_port()}"
+    settings = Settings(kafka_bootstrap_servers=address, entity_key=SecretStr(ENTITY_KEY))
+
+    with pytest.raises(Unavailable, match=address):
+        asyncio.run(build_worker(settings))
 
 
 def test_a_taken_port_for_health_is_refused(deployment: Deployment) -> None:

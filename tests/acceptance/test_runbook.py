@@ -30,10 +30,10 @@ def test_every_block_holds_commands_of_slidr_alone() -> None:
 
 @contextmanager
 def slow_replay(deployment: Deployment) -> Iterator[str]:
-    """The id of a run of its own process that would take minutes."""
+    """The id of a run of its own process that takes a while: some seconds a record of the feature log."""
     planned = deployment.slidr("replay", "plan", "--from", "24h", "--model", NOBODY, "--json")
     replay_id = str(json.loads(planned.stdout)["id"])
-    with deployment.start_slidr("replay", "run", replay_id, "--local", "--clicks-per-s", "1"):
+    with deployment.start_slidr("replay", "run", replay_id, "--local", "--clicks-per-s", "20"):
         deployment.wait(lambda: '"running"' in deployment.slidr("replay", "status", replay_id, "--json").stdout)
         yield replay_id
 
