@@ -1,5 +1,6 @@
 """Workers, a faulty release and the sentinel together: what it does to live clicks ends by itself."""
 
+import re
 import signal
 from pathlib import Path
 
@@ -65,4 +66,5 @@ def test_a_faulty_release_is_rolled_back_and_the_workers_follow(deployment: Depl
     rollback = log.history()[-1]
     assert rollback.effective
     assert (rollback.event.action, rollback.event.version, rollback.event.by) == ("rollback", SOUND, "sentinel")
-    assert f"newly_invalid: desktop|user: {FAULTY} makes" in rollback.event.reason
+    # Whichever slice has enough clicks first is judged first.
+    assert re.search(rf"newly_invalid: desktop\|(user|guest): {FAULTY} makes", rollback.event.reason)
