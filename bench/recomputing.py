@@ -17,23 +17,17 @@ from rich.progress import Progress
 
 from bench.backlog import run_worker
 from bench.clicks import draw_clicks, fill, paced
-from bench.deployment import ENTITY_KEY, Deployment
-from bench.process import Child
+from bench.deployment import Deployment
 from bench.progress import step
-from bench.replaying import decided
+from bench.replays import COMPARE_PER_S, UNLIMITED, differing, now_ms, planned, replaying, shadow_topic
 from bench.watch import Spent, Watch, spent
 from contracts.events import Click
-from contracts.replay import SHADOW_TOPIC, Selection
 from contracts.topics import Topic
 from replay.agreement import Agreed
-from replay.planning import Wish, make_plan
-from replay.plans import Plans
-from replay.releases import Releases
 from slidr.replaying import Outcome
 
-_UNLIMITED_CLICKS_PER_S: Final = 10_000_000
 _LIMIT_S: Final = 3_600.0
-_DRAW_PER_S, _RECOMPUTE_PER_S, _COMPARE_PER_S = 25_000, 8_000, 60_000
+_DRAW_PER_S, _RECOMPUTE_PER_S = 25_000, 8_000
 _PREFIX: Final = "recomputed-"
 _LIVE_LINGER_MS: Final = 0.5
 
@@ -60,15 +54,15 @@ def measure_recompute(place: Deployment, amount: Recomputed, shown: Progress) ->
     place.create_topics(_PREFIX)
     with step(shown, "drawing clicks", amount.clicks / _DRAW_PER_S):
         clicks = draw_clicks(amount.clicks, amount.seed)
-    started_ms = _now_ms()
+    started_ms = now_ms()
     worker = _decide(place, clicks, amount.per_s, shown)
     names = "once", "again"
     runs = [_run(place, name, started_ms, amount.clicks, shown) for name in names]
-    with step(shown, "comparing", 2 * amount.clicks / _COMPARE_PER_S):
-        differing = _differing(place, *names)
+    with step(shown, "comparing", 2 * amount.clicks / COMPARE_PER_S):
+        unequal = differing(place, *(shadow_topic(_PREFIX, name) for name in names))
     return {
         "clicks": amount.clicks, "sent_per_s": amount.per_s, "seed": amount.seed, "worker": worker, "runs": runs,
-        "differing": differing,
+        "differing": unequal,
     }  # fmt: skip
 
 
@@ -94,35 +88,12 @@ def _decide(place: Deployment, clicks: list[Click], per_s: float | None, shown: 
 
 
 def _run(place: Deployment, replay_id: str, from_ms: int, clicks: int, shown: Progress) -> Run:
-    wish = Wish(from_ms, None, Selection(), place.release, recompute=True)
-    plan = make_plan(place.kafka, _PREFIX, Releases(place.models_uri), wish, replay_id, _now_ms(), str)
-    Plans(str(place.folder / "replays")).save(plan)
-    environment = {
-        **place.servers.environment(ENTITY_KEY),
-        "SLIDR_TOPIC_PREFIX": _PREFIX,
-        "SLIDR_MODELS_URI": place.models_uri,
-        "SLIDR_REPLAYS_URI": str(place.folder / "replays"),
-    }
-    options = ["--local", "--json", "--clicks-per-s", str(_UNLIMITED_CLICKS_PER_S)]
-    log = place.folder / f"{replay_id}.log"
-    child = Child("slidr", ["replay", "run", replay_id, *options], environment, log)
+    planned(place, _PREFIX, from_ms, replay_id, recompute=True)
+    child = replaying(place, _PREFIX, replay_id, "--json", *UNLIMITED)
     started_s = time.monotonic()
     with child, step(shown, f"recomputing, {clicks:,} clicks", clicks / _RECOMPUTE_PER_S) as turn:
         child.wait(_LIMIT_S, turn)
     seconds = time.monotonic() - started_s
-    outcome = msgspec.json.decode(log.read_bytes().splitlines()[-1], type=Outcome)
-    assert outcome.agreement is not None, log.read_text()
+    outcome = msgspec.json.decode(child.log.read_bytes().splitlines()[-1], type=Outcome)
+    assert outcome.agreement is not None, child.log.read_text()
     return Run(round(seconds, 1), round(clicks / seconds, 1), round(1e6 * child.cpu_s() / clicks, 1), outcome.agreement)
-
-
-def _differing(place: Deployment, once: str, again: str) -> int:
-    """Records of the two that are not the same byte for byte, apart from run, revision and the time of the decision."""
-    found = 0
-    for partition in range(place.partitions):
-        one, other = (decided(place, f"{_PREFIX}{SHADOW_TOPIC}{name}", partition) for name in (once, again))
-        found += sum(mine != yours for mine, yours in zip(one, other, strict=True))
-    return found
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -112,14 +112,14 @@ class Closer:
         seen = self._seen.get(partition, Seen(held.end, held.end, -1))
         seen = seen._replace(end=held.end, tail=max(seen.tail, self._tail(partition, Stretch(seen.end, held.end))))
         back = _TAIL_RECORDS
-        while not is_decided(clicks_end, seen.tail, self._rest(partition, seen.tail + 1, clicks_end)):
+        while not (decided := is_decided(clicks_end, seen.tail, self._rest(partition, seen.tail + 1, clicks_end))):
             if seen.first <= held.first or (seen.tail >= 0 and held.end - seen.first >= ZOMBIE_BOUND_RECORDS):
                 break
             first = max(held.first, seen.first - back)
             tail = self._tail(partition, Stretch(first, seen.first))
             seen, back = seen._replace(first=first, tail=max(seen.tail, tail)), 4 * back
         self._seen[partition] = seen
-        return is_decided(clicks_end, seen.tail, self._rest(partition, seen.tail + 1, clicks_end))
+        return decided
 
     def _tail(self, partition: int, stretch: Stretch) -> int:
         """The highest live source offset in a stretch of decisions."""

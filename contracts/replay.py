@@ -25,7 +25,7 @@ SHADOW_TOPIC: Final = "decisions-replay-"
 
 
 class LogRange(Struct, frozen=True):
-    """Records of one partition of a log: offsets `first` up to, not including, `end`."""
+    """Records of one partition of a topic: offsets `first` up to, not including, `end`."""
 
     first: Offset
     end: Offset
@@ -53,13 +53,6 @@ class Span(Struct, frozen=True):
         return self.end - self.first
 
 
-class ClickRange(Struct, frozen=True):
-    """Clicks of one partition that are counted again: offsets `first` up to, not including, `end`."""
-
-    first: Offset
-    end: Offset
-
-
 class Selection(Struct, frozen=True):
     """Which clicks of the spans are decided again; an empty tuple does not limit."""
 
@@ -84,7 +77,7 @@ class ReplayJob(Struct, frozen=True):
     only_changed: bool = False
     direction: Direction = "both"
     keep_rules: bool = False
-    recompute: dict[int, ClickRange] | None = None
+    recompute: dict[int, LogRange] | None = None
 
 
 class ReplayRequest(Struct, frozen=True):

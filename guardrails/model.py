@@ -58,14 +58,11 @@ def fpr(model: ModelSummary, promised: Promised, limits: Limits) -> GuardrailVer
     bought = sum(counts.purchasing for counts in model.slices.values())
     hits = sum(counts.purchasing_invalid for counts in model.slices.values())
     if bought:
-        share, sure = hits / bought, limits.fpr.standard_errors
         sentence = (
-            f"On clicks that set no threshold {hits:,} of {bought:,} purchasing clicks ({share:.2%}) are invalidated; "
-            f"the budget allows {most:.2%}."
+            f"On clicks that set no threshold {hits:,} of {bought:,} purchasing clicks ({hits / bought:.2%}) are "
+            f"invalidated; the budget allows {most:.2%}."
         )
-        beyond = wilson(share, bought, -sure) > most
-        sentence += _perhaps(share > most and not beyond)
-        looked.append(Looked("", share, most, beyond, _times(share, most), sentence))
+        looked.append(_at_most("", hits, bought, most, limits.fpr.standard_errors, sentence))
     return FPR.judge(looked, "")
 
 
@@ -75,14 +72,12 @@ def slice_fpr(model: ModelSummary, promised: Promised, limits: Limits) -> Guardr
     looked = []
     for name, counts in model.slices.items():
         if counts.purchasing:
-            share = counts.purchasing_invalid / counts.purchasing
+            hits, bought = counts.purchasing_invalid, counts.purchasing
             sentence = (
-                f"{name}: {counts.purchasing_invalid:,} of {counts.purchasing:,} purchasing clicks ({share:.2%}) are "
-                f"invalidated; at most {most:.2%} of a slice may be."
+                f"{name}: {hits:,} of {bought:,} purchasing clicks ({hits / bought:.2%}) are invalidated; at most "
+                f"{most:.2%} of a slice may be."
             )
-            beyond = wilson(share, counts.purchasing, -sure) > most
-            sentence += _perhaps(share > most and not beyond)
-            looked.append(Looked(name, share, most, beyond, _times(share, most), sentence))
+            looked.append(_at_most(name, hits, bought, most, sure, sentence))
     return SLICE_FPR.judge(looked, "No click led to a purchase.")
 
 
@@ -163,6 +158,12 @@ def total(model: ModelSummary) -> SliceModel:
 
 def _times(measured: float, limit: float) -> float:
     return measured / limit if limit else inf if measured else 0.0
+
+
+def _at_most(where: str, hits: int, of: int, most: float, sure: float, sentence: str) -> Looked:
+    """A share that must not be above `most`, chance ruled out by `sure` standard errors."""
+    share, beyond = hits / of, wilson(hits / of, of, -sure) > most
+    return Looked(where, share, most, beyond, _times(share, most), sentence + _perhaps(share > most and not beyond))
 
 
 def _perhaps(doubtful: bool) -> str:

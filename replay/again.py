@@ -70,11 +70,11 @@ class ClickSource:
     ips: SharedIps
 
     def read(
-        self, consumer: Consumer, partition: int, span: Span, log: Stretch, source: Stretch, most_rows: int = MOST_ROWS
+        self, consumer: Consumer, partition: int, span: Span, most_rows: int = MOST_ROWS
     ) -> Iterator[Again]:  # fmt: skip
         """As `Logs.rows`. Raises BadInput where a row has no click."""
-        with closing(_Clicks(self.logs, partition, source)) as clicks:
-            for rows in self.logs.rows(consumer, partition, span, log, source, most_rows):
+        with closing(_Clicks(self.logs, partition, span)) as clicks:
+            for rows in self.logs.rows(consumer, partition, span, most_rows):
                 decoded = clicks.of(rows.offsets)
                 features = feature_matrix(self.answers.of(partition, rows.offsets), decoded.clicks)
                 yield Again(rows, decoded, features, self.ips.shared([click.ip for click in decoded.clicks]))
@@ -97,12 +97,11 @@ def check_key(logs: Logs, spans: Mapping[int, Span], hasher: EntityHasher) -> No
     consumer = open_consumer(logs.kafka)
     try:
         for partition, span in spans.items():
-            log, source = Stretch(span.log_first, span.log_end), Stretch(span.first, span.end)
-            rows = logs.rows(consumer, partition, span, log, source)
+            rows = logs.rows(consumer, partition, span)
             first = next((piece for piece in rows if len(piece.columns)), None)
             if first is None:
                 continue
-            with closing(_Clicks(logs, partition, source)) as clicks:
+            with closing(_Clicks(logs, partition, span)) as clicks:
                 (click,) = clicks.of(first.offsets[:1]).clicks
             if hasher.account(click) != first.columns["account_hash"][0].as_py():
                 raise Misconfigured(
@@ -116,13 +115,13 @@ def check_key(logs: Logs, spans: Mapping[int, Span], hasher: EntityHasher) -> No
 
 
 class _Clicks:
-    """Clicks of one partition by offset, which must grow."""
+    """Clicks of a span by offset, which must grow."""
 
-    def __init__(self, logs: Logs, partition: int, source: Stretch) -> None:
+    def __init__(self, logs: Logs, partition: int, span: Span) -> None:
         topic = logs.name(Topic.CLICKS)
         self._place = f"{topic}[{partition}]"
         self._consumer = open_consumer(logs.kafka)
-        self._pieces = read_stretch(self._consumer, topic, partition, source)
+        self._pieces = read_stretch(self._consumer, topic, partition, Stretch(span.first, span.end))
         self._waiting: list[RawRecord] = []
 
     def of(self, offsets: npt.NDArray[np.int64]) -> Decoded:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow.compute as pc
 
-from billing.log import Stretch
 from contracts.replay import Replay, ReplayRequest
 from replay.comparison import Compared, Comparison
 from replay.log import ReplayLog
@@ -28,10 +27,7 @@ def compare(
         for partition, span in plan.job.spans.items():
             earlier = earlier_of(replay, replays, partition)
             standing = read_standing(consumer, logs, partition, span, earlier, span.first)
-            log_of = Stretch(span.log_first, span.log_end)
-            for rows in (read or logs.rows)(
-                consumer, partition, span, log_of, Stretch(span.first, span.end), MOST_ROWS
-            ):
+            for rows in (read or logs.rows)(consumer, partition, span, MOST_ROWS):
                 chosen = rows.where(selected(rows, plan.job.selection))
                 if len(chosen.columns):
                     logged = np.asarray(pc.equal(chosen.columns["verdict"], "invalid"))

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from contracts.errors import Refused, Unavailable
 from contracts.replay import Replay
-from replay.log import ReplayLog, first_progress, is_final
+from replay.log import ReplayLog, is_final
 from replay.status import RunStatus, is_worked_on, run_status
 
 _WAIT_S: Final = 60.0
@@ -61,6 +61,6 @@ def unfinished(log: ReplayLog, replay_id: str) -> Replay:
 
 def _close_if_quiet(log: ReplayLog, replay: Replay, partition: int, by: str, now_ms: int) -> None:
     """Say of a partition that nobody works on that it is cancelled: nobody else would."""
-    known = log.progress(replay.revision).get(partition) or first_progress(replay, partition, by)
+    known = log.progress_of(replay, partition, by)
     if known.state == "running" and not is_worked_on(known, now_ms):
         log.tell(replace(known, state="cancelled", clicks_per_s=0.0, by=by, at_ms=now_ms))

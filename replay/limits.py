@@ -28,7 +28,5 @@ class Limit:
         return not self.cancelled
 
     def _look(self) -> None:
-        for known in self._log.replays():
-            if known.revision == self._replay.revision:
-                self._pace.clicks_per_s = known.clicks_per_s
-                self.cancelled = known.cancelled
+        known = self._log.replay(self._replay.revision) or self._replay
+        self._pace.clicks_per_s, self.cancelled = known.clicks_per_s, known.cancelled

@@ -40,6 +40,10 @@ class ReplayLog:
             self._requests.append((place(record)[1], _decoded(_requests, record)))
         return fold_requests(self._requests)
 
+    def replay(self, revision: int) -> Replay | None:
+        """The run of that revision as it was asked for until now, if there is one."""
+        return next((replay for replay in self.replays() if replay.revision == revision), None)
+
     def progress(self, revision: int) -> dict[int, ReplayProgress]:
         """How far the partitions of a run are; those that nobody has begun are missing."""
         for record in self._new(Topic.REPLAY_PROGRESS):
@@ -49,6 +53,10 @@ class ReplayLog:
             if key not in self._progress or found.next_offset >= self._progress[key].next_offset:
                 self._progress[key] = found
         return {partition: found for (of, partition), found in self._progress.items() if of == revision}
+
+    def progress_of(self, replay: Replay, partition: int, by: str) -> ReplayProgress:
+        """How far one partition of a run is; its start, told by `by`, if nobody has begun it."""
+        return self.progress(replay.revision).get(partition) or first_progress(replay, partition, by)
 
     def is_final(self, replay: Replay) -> bool:
         """Whether nothing more will be written by this run."""
@@ -127,10 +135,13 @@ def first_progress(replay: Replay, partition: int, by: str) -> ReplayProgress:
     )
 
 
-def _decoded(decoder: "msgspec.json.Decoder[T]", record: Message) -> T:
+def decoded(decoder: "msgspec.json.Decoder[T]", value: bytes | None, where: str) -> T:
+    """What a record holds. Raises BadInput; `where` begins its sentence."""
     try:
-        return decoder.decode(record.value() or b"")
+        return decoder.decode(value or b"")
     except msgspec.DecodeError as error:
-        raise BadInput(
-            f"{record.topic()} offset {place(record)[1]} cannot be read: {error}. Find out who wrote it."
-        ) from error
+        raise BadInput(f"{where} cannot be read: {error}. Find out who wrote it.") from error
+
+
+def _decoded(decoder: "msgspec.json.Decoder[T]", record: Message) -> T:
+    return decoded(decoder, record.value(), f"{record.topic()} offset {place(record)[1]}")

@@ -7,11 +7,12 @@ What Kafka holds is asked again where the archive's part ends: more may have exp
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from confluent_kafka import Consumer
 
 from archive.commits import Source
+from archive.log_order import LOG_OFFSET
 from archive.log_view import LogView
 from archive.reader import ArchiveReader
 from billing.log import Stretch
@@ -21,8 +22,6 @@ from contracts.topics import Topic, topic_name
 from replay.reading import held_in
 from replay.rows import MOST_ROWS, Rows, read_rows, within
 from streams.topic_admin import TopicAdmin
-
-_LOG_OFFSET: Final = "log_offset"
 
 
 class Logs:
@@ -61,33 +60,30 @@ class Logs:
         return lost
 
     def rows(
-        self, consumer: Consumer, partition: int, span: Span, log: Stretch, source: Stretch, most_rows: int = MOST_ROWS
+        self, consumer: Consumer, partition: int, span: Span, most_rows: int = MOST_ROWS
     ) -> Iterator[Rows]:  # fmt: skip
-        """Rows of the clicks in `source` out of the records in `log`, both parts of `span`; `most_rows` at once.
+        """Rows of the clicks of a span, or of a part of one, out of its records of the feature log; some at once.
 
         Raises Refused where records have expired that are not archived, and were not left out by the plan.
         """
         name = self.name(Topic.FEATURE_LOG)
-        at, last = log.first, source.first - 1
-        while at < (end := min(log.end, held_in(consumer, name, partition).first)):
-            for rows in self._archived(partition, span, Stretch(at, end), Stretch(last + 1, source.end), most_rows):
+        at, last = span.log_first, span.first - 1
+        while at < (end := min(span.log_end, held_in(consumer, name, partition).first)):
+            for rows in self._archived(partition, span, Stretch(at, end), last, most_rows):
                 yield rows
                 last = max(last, rows.next_offset - 1)
             at = end
         yield from read_rows(
-            consumer, name, partition, Stretch(at, log.end), Stretch(last + 1, source.end), most_rows
+            consumer, name, partition, Stretch(at, span.log_end), Stretch(last + 1, span.end), most_rows
         )  # fmt: skip
 
-    def _archived(
-        self, partition: int, span: Span, log: Stretch, source: Stretch, most_rows: int
-    ) -> Iterator[Rows]:  # fmt: skip
-        last = source.first - 1
+    def _archived(self, partition: int, span: Span, log: Stretch, last: int, most_rows: int) -> Iterator[Rows]:
         for piece in without(log, span.missing):
             tables = self._holding(partition, piece).rows(partition, *piece)
             for part in (table.slice(at, most_rows) for table in tables for at in range(0, len(table), most_rows)):
                 # The record may go on behind these rows.
-                log_offset = part[_LOG_OFFSET][-1].as_py()
-                rows = within(part.drop_columns([_LOG_OFFSET]), last, source.end, log_offset)
+                log_offset = part[LOG_OFFSET][-1].as_py()
+                rows = within(part.drop_columns([LOG_OFFSET]), last, span.end, log_offset)
                 last = max(last, rows.next_offset - 1)
                 yield rows
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from billing.log import Stretch, open_consumer
+from billing.log import open_consumer
 from contracts.errors import BadInput, Misconfigured, Refused
 from contracts.features import FEATURE_IDS
 from contracts.ports import FloatMatrix
@@ -71,8 +71,7 @@ def measure(
 def _read(source: ClickSource, job: ReplayJob) -> Iterator[Again]:
     with closing(open_consumer(source.logs.kafka)) as consumer:
         for partition, span in sorted(job.spans.items()):
-            log, clicks = Stretch(span.log_first, span.log_end), Stretch(span.first, span.end)
-            yield from source.read(consumer, partition, span, log, clicks)
+            yield from source.read(consumer, partition, span)
 
 
 def _logged(again: Again) -> FloatMatrix:

@@ -66,18 +66,13 @@ def make_shadow_topic(kafka: Mapping[str, str], replay: Replay, prefix: str) -> 
 
 def written(consumer: Consumer, topic: str, partition: int, run: str, output_from: int) -> Written:
     """What a run has written at `output_from` of a partition or behind it."""
-    end = output_end(consumer, topic, partition)
+    end = held_in(consumer, topic, partition).end
     last, count = -1, 0
     for records in read_stretch(consumer, topic, partition, Stretch(output_from, end)):
         for key in (_decode(record.value() or b"") for record in records):
             if key.run == run:
                 last, count = max(last, key.source_offset), count + 1
     return Written(last, count, end)
-
-
-def output_end(consumer: Consumer, topic: str, partition: int) -> int:
-    """Where a partition ends now."""
-    return held_in(consumer, topic, partition).end
 
 
 def decisions_of(

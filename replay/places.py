@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import Consumer
 
+from archive.log_order import LOG_OFFSET
 from archive.log_view import LogView
 from billing.log import Stretch, place, scan
 from contracts.feature_log import decode
@@ -15,7 +16,7 @@ from replay.rows import headers_of, offsets_of
 # Records of the feature log that may stand between a paused worker's repetitions, see streams/start_points.
 RECORDS_BACK: Final = 64
 DECIDED_AT: Final = "decided_at_ms"
-_COLUMNS: Final = (DECIDED_AT, "source_offset", "log_offset")
+_COLUMNS: Final = (DECIDED_AT, "source_offset", LOG_OFFSET)
 
 
 class Place(NamedTuple):
@@ -82,4 +83,4 @@ def _rows(view: LogView, partition: int, first: int, end: int, since_ms: int | N
         decided = rows[DECIDED_AT].to_numpy()
         mask = np.ones(len(decided), np.bool_) if since_ms is None else decided >= since_ms
         if mask.any():
-            yield rows["source_offset"].to_numpy()[mask], decided[mask], rows["log_offset"].to_numpy()[mask]
+            yield rows["source_offset"].to_numpy()[mask], decided[mask], rows[LOG_OFFSET].to_numpy()[mask]

@@ -28,6 +28,10 @@ class Releases(NamedTuple):
         release = self.load(version)
         return Rescorer(release, scorer_for(release), self.load, keep_rules=keep_rules)
 
+    def rescorer_for(self, job: ReplayJob) -> Rescorer:
+        """The release that decides a job. Rules that fired are not looked into if told so, or if they fire again."""
+        return self.rescorer(job.model_version, keep_rules=job.keep_rules or job.recompute is not None)
+
     def manifest_sha256(self, version: str) -> str:
         """What pins a release: its manifest names the digest of every file. Empty for the built-in one."""
         if version == PASS_THROUGH:

@@ -49,7 +49,7 @@ class Rows(NamedTuple):
 
 
 # As `replay.logs.Logs.rows`.
-ReadRows = Callable[[Consumer, int, Span, Stretch, Stretch, int], Iterator[Rows]]
+ReadRows = Callable[[Consumer, int, Span, int], Iterator[Rows]]
 
 
 def headers_of(record: Message) -> dict[str, bytes]:

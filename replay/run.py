@@ -18,14 +18,13 @@ import pyarrow.compute as pc
 from confluent_kafka import Consumer
 from msgspec.structs import replace
 
-from billing.log import Stretch
 from contracts.errors import Unavailable
 from contracts.replay import Direction, Replay, ReplayState
 from replay.log import ReplayLog, first_progress
 from replay.logs import Logs
-from replay.output import decisions_of, flush, output_end, output_topic, write, written
+from replay.output import decisions_of, flush, output_topic, write, written
 from replay.pace import Pace
-from replay.reading import open_reader
+from replay.reading import held_in, open_reader
 from replay.rescoring import Rescored, Rescorer
 from replay.rows import MOST_ROWS, ReadRows, Rows, selected
 from replay.standing import Standing, earlier_of, read_standing
@@ -79,8 +78,7 @@ class PartitionRun:
 
     def run(self) -> ReplayState:
         """Do what is left; "done", "cancelled" if somebody asked for that, "running" if stopped. Raises SlidrError."""
-        if (known := self._log.progress(self._replay.revision).get(self._partition)) is not None:
-            self._at = known
+        self._at = self._log.progress_of(self._replay, self._partition, self._where.by)
         if self._at.state != "running":
             self._on_clicks(self._at.next_offset - self._span.first)
             return self._at.state
@@ -108,11 +106,10 @@ class PartitionRun:
 
     def _replay_rows(self, consumer: Consumer, delivery: Delivery) -> None:
         standing = self._read_standing(consumer, self._at.next_offset)
-        log = Stretch(self._at.log_offset, self._span.log_end)
-        source = Stretch(self._at.next_offset, self._span.end)
+        left = replace(self._span, first=self._at.next_offset, log_first=self._at.log_offset)
         checkpoint_s = time.monotonic() + CHECKPOINT_S
-        first, count = source.first, self._at.written
-        for rows in self._read(consumer, self._partition, self._span, log, source, self._rows_at_once()):
+        first, count = left.first, self._at.written
+        for rows in self._read(consumer, self._partition, left, self._rows_at_once()):
             if self._stop.is_set():
                 return
             count += self._decide(rows, standing, delivery)
@@ -133,7 +130,7 @@ class PartitionRun:
     ) -> None:  # fmt: skip
         """Wait until what was decided so far is stored: progress may tell of it."""
         flush(delivery, self._topic)
-        end = output_end(consumer, self._topic, self._partition)
+        end = held_in(consumer, self._topic, self._partition).end
         self._at = replace(
             self._at, next_offset=next_offset, log_offset=log_offset, output_offset=end, written=count
         )  # fmt: skip
@@ -180,11 +177,9 @@ class PartitionRun:
 
     def _is_cancelled(self) -> bool:
         """Whether somebody cancelled the run; takes over its rate limit, or its part of that."""
-        for replay in self._log.replays():
-            if replay.revision == self._replay.revision:
-                self._pace.clicks_per_s = replay.clicks_per_s / self._at_work()
-                return replay.cancelled
-        return False
+        replay = self._log.replay(self._replay.revision) or self._replay
+        self._pace.clicks_per_s = replay.clicks_per_s / self._at_work()
+        return replay.cancelled
 
     def _at_work(self) -> int:
         """How many partitions of the run share its limit: this one, and those that others work on."""

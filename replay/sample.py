@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from confluent_kafka import Consumer
+from msgspec.structs import replace
 
 from billing.log import Stretch
 from contracts.replay import Selection, Span
@@ -47,7 +47,8 @@ def draw(
     consumer = open_reader(logs.kafka)
     try:
         for number, (partition, log) in enumerate(pieces):
-            for rows in _read(logs, consumer, partition, log, spans[partition]):
+            part = replace(spans[partition], log_first=log.first, log_end=log.end)
+            for rows in logs.rows(consumer, partition, part):
                 started_s = time.perf_counter()
                 blocks.append(_judged(rows, selection, rescorer))
                 busy_s += time.perf_counter() - started_s
@@ -70,17 +71,12 @@ def has_advertiser(logs: Logs, spans: Mapping[int, Span], advertiser: str) -> bo
     consumer = open_reader(logs.kafka)
     try:
         for partition, span in spans.items():
-            log = Stretch(span.log_first, span.log_end)
-            for rows in _read(logs, consumer, partition, log, span):
+            for rows in logs.rows(consumer, partition, span):
                 if selected(rows, only).any():
                     return True
         return False
     finally:
         consumer.close()
-
-
-def _read(logs: Logs, consumer: Consumer, partition: int, log: Stretch, span: Span) -> Iterator[Rows]:
-    return logs.rows(consumer, partition, span, log, Stretch(span.first, span.end))
 
 
 def _logs_of(span: Span) -> list[Stretch]:

@@ -38,6 +38,11 @@ class RunStatus(Struct, frozen=True):
     agents: tuple[str, ...]
     partitions: tuple[ReplayProgress, ...]
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody goes on with it, unless it is asked for again."""
+        return self.state in ("done", "cancelled", "failed")
+
 
 def run_status(replay: Replay, progress: Mapping[int, ReplayProgress], now_ms: int) -> RunStatus:
     """Status at a time."""

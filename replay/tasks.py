@@ -9,30 +9,28 @@ run's own records.
 
 import threading
 import time
-from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from contracts.errors import BadInput, Misconfigured, Refused
 from contracts.replay import Replay, ReplayRequest, ReplayTask
-from replay.log import ReplayLog, first_progress
+from replay.log import ReplayLog, decoded
 from replay.output import make_shadow_topic
 from replay.releases import Releases
 from replay.run import PartitionRun, Where
 
-T = TypeVar("T", bound=msgspec.Struct)
 _requests = msgspec.json.Decoder(ReplayRequest)
 _tasks = msgspec.json.Decoder(ReplayTask)
 
 
 def tasks_of(where: Where, value: bytes) -> list[ReplayTask]:
     """What a record of `replay-requests` asks agents to do. Raises BadInput, Unavailable."""
-    request = _decoded(_requests, value)
+    request = decoded(_requests, value, "A record")
     if not request.shared:
         return []
     with ReplayLog(where.kafka, where.prefix) as log:
-        replay = _find(log, request.of_revision or request.revision)
+        replay = log.replay(request.of_revision or request.revision)
         if replay is None or replay.cancelled:
             return []
         _check_parts(replay)
@@ -48,20 +46,18 @@ def do_task(where: Where, releases: Releases, value: bytes, stop: threading.Even
 
     What needs an operator is written into the progress, for whoever asked: then the task is at its end too.
     """
-    task = _decoded(_tasks, value)
+    task = decoded(_tasks, value, "A record")
     with ReplayLog(where.kafka, where.prefix) as log:
-        replay = _find(log, task.revision)
+        replay = log.replay(task.revision)
         if replay is None or task.partition not in replay.job.spans:
             raise BadInput(f"There is no partition {task.partition} of a replay with revision {task.revision}.")
         _check_parts(replay)
         try:
             releases.check(replay.job)
-            rescorer = releases.rescorer(replay.job.model_version, keep_rules=replay.job.keep_rules)
+            rescorer = releases.rescorer_for(replay.job)
             return PartitionRun(where, replay, task.partition, rescorer, log, stop=stop).run() != "running"
         except (BadInput, Misconfigured, Refused) as error:
-            known = log.progress(replay.revision).get(task.partition) or first_progress(
-                replay, task.partition, where.by
-            )
+            known = log.progress_of(replay, task.partition, where.by)
             log.tell(replace(known, problem=str(error), clicks_per_s=0.0, by=where.by, at_ms=_now_ms()))
             return True
 
@@ -73,17 +69,6 @@ def _check_parts(replay: Replay) -> None:
             f"Replay {replay.id} counts features again, over all partitions at once: agents leave it out. "
             f"`slidr replay run {replay.id} --local` does it."
         )
-
-
-def _find(log: ReplayLog, revision: int) -> Replay | None:
-    return next((replay for replay in log.replays() if replay.revision == revision), None)
-
-
-def _decoded(decoder: "msgspec.json.Decoder[T]", value: bytes) -> T:
-    try:
-        return decoder.decode(value)
-    except msgspec.DecodeError as error:
-        raise BadInput(f"A record cannot be read: {error}. Find out who wrote it.") from error
 
 
 def _now_ms() -> int:

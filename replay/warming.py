@@ -21,7 +21,7 @@ from billing.log import Stretch, offsets_at, open_consumer, whole_log
 from contracts.errors import Refused
 from contracts.events import TimeMs
 from contracts.features import HOUR_MS
-from contracts.replay import ClickRange, Span
+from contracts.replay import LogRange, Span
 from contracts.topics import Topic, topic_name
 from replay.merging import Numbered, merged
 from replay.reading import open_reader, read_stretch
@@ -47,7 +47,7 @@ class ShortPart(Struct, frozen=True):
 class WarmUp(NamedTuple):
     """What is counted of each partition, and of which of them the first clicks to count have expired."""
 
-    clicks: dict[int, ClickRange]
+    clicks: dict[int, LogRange]
     short: list[ShortPart]
 
 
@@ -56,16 +56,16 @@ def freeze(kafka: Mapping[str, Any], prefix: str, spans: Mapping[int, Span]) -> 
     topic = topic_name(Topic.CLICKS, prefix)
     consumer = open_reader(kafka)
     try:
-        check_kept(consumer, topic, {p: ClickRange(span.first, span.end) for p, span in spans.items()})
+        check_kept(consumer, topic, {p: LogRange(span.first, span.end) for p, span in spans.items()})
         firsts = {p: Stretch(span.first, span.first + 1) for p, span in spans.items()}
         lasts = {p: Stretch(max(span.first, span.end - _OUT_OF_ORDER), span.end) for p, span in spans.items()}
         since_ms = max(0, min(_times_ms(consumer, topic, firsts)) - LOOKBACK_MS)
         until_ms = max(_times_ms(consumer, topic, lasts))
         since, until = offsets_at(consumer, topic, since_ms), offsets_at(consumer, topic, until_ms + 1)
         clicks = {
-            p: ClickRange(min(first, spans[p].first), max(until[p], spans[p].end))
+            p: LogRange(min(first, spans[p].first), max(until[p], spans[p].end))
             if p in spans
-            else ClickRange(first, max(first, until[p]))
+            else LogRange(first, max(first, until[p]))
             for p, first in since.items()
         }
         return WarmUp(clicks, list(_short(consumer, topic, since_ms)))
@@ -84,7 +84,7 @@ def refuse_short(short: list[ShortPart], show: Callable[[int], str]) -> None:
         )
 
 
-def check_kept(consumer: Consumer, topic: str, ranges: Mapping[int, ClickRange]) -> None:
+def check_kept(consumer: Consumer, topic: str, ranges: Mapping[int, LogRange]) -> None:
     """Raise Refused where `clicks` does not hold all of these any more."""
     held = whole_log(consumer, topic)
     for partition, wanted in ranges.items():
@@ -98,7 +98,7 @@ def check_kept(consumer: Consumer, topic: str, ranges: Mapping[int, ClickRange])
 
 
 def merged_clicks(
-    kafka: Mapping[str, Any], prefix: str, ranges: Mapping[int, ClickRange], go_on: GoOn = lambda clicks: True
+    kafka: Mapping[str, Any], prefix: str, ranges: Mapping[int, LogRange], go_on: GoOn = lambda clicks: True
 ) -> Iterator[Numbered]:
     """All clicks of the ranges in their merged order; ends early where `go_on(n)`, asked after n more, says False.
 

@@ -11,7 +11,6 @@ from slidr.commands.output import progress_bars
 LOOK_S: Final = 0.5
 # Sessions: longer than that of an agent that died, and than its group takes to notice.
 PATIENCE_SESSIONS: Final = 1.5
-_ENDS: Final = ("done", "cancelled", "failed")
 
 
 def follow(found: Callable[[], RunStatus], session_s: float, say: Callable[[str], None]) -> RunStatus:
@@ -25,7 +24,7 @@ def follow(found: Callable[[], RunStatus], session_s: float, say: Callable[[str]
         with progress_bars() as progress:
             task = progress.add_task(run.replay_id, total=run.clicks)
             waiting = _Waiting(PATIENCE_SESSIONS * session_s, say)
-            while (run := found()).state not in _ENDS:
+            while not (run := found()).is_over:
                 progress.update(task, completed=run.done, description=f"{run.replay_id} {_who(run)}")
                 waiting.look(run)
                 time.sleep(LOOK_S)

@@ -47,9 +47,7 @@ def make_report(settings: Settings, plan: Plan, now_ms: int, told: Told) -> Repo
     kafka = kafka_config(settings, "consumer")
     releases = releases_of(settings)
     releases.check(plan.job)
-    release, total = plan.job.model_version, clicks_of(plan.job)
-    keep_rules = plan.job.keep_rules or plan.job.recompute is not None
-    rescorer = releases.rescorer(release, keep_rules=keep_rules)
+    rescorer, total = releases.rescorer_for(plan.job), clicks_of(plan.job)
     with ReplayLog(kafka, settings.topic_prefix) as log, _rows_of(settings, plan.job, told) as (read, agreement):
         compared = compare(logs_of(settings), plan, rescorer, log, lambda clicks: told("Deciding", total, clicks), read)
         runs = [

@@ -2,17 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from replay.status import RunStatus
 from slidr.commands.output import progress_bars
+from slidr.replay_following import LOOK_S
 from slidr.times import show_duration, show_time
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.table import Table
-
-_LOOK_S: Final = 0.5
 
 
 def status_table(runs: "Sequence[RunStatus]") -> "Table":
@@ -65,8 +64,8 @@ def show_progress(found: "Callable[[], Sequence[RunStatus]]") -> None:
     with progress_bars() as progress:
         tasks = {run.revision: progress.add_task(run.replay_id, total=run.clicks) for run in found()}
         try:
-            while any(run.state not in ("done", "cancelled", "failed") for run in _drawn(found(), progress, tasks)):
-                time.sleep(_LOOK_S)
+            while any(not run.is_over for run in _drawn(found(), progress, tasks)):
+                time.sleep(LOOK_S)
         except KeyboardInterrupt:
             return
 

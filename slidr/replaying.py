@@ -63,8 +63,7 @@ def run_here(
 ) -> Outcome:
     """Do all partitions of a run, one after the other. Raises SlidrError; what was done stays done."""
     where = Where(kafka_config(settings, "consumer"), settings.topic_prefix, user(), settings.archive_uri)
-    keep_rules = replay.job.keep_rules or replay.job.recompute is not None
-    rescorer = releases_of(settings).rescorer(replay.job.model_version, keep_rules=keep_rules)
+    rescorer = releases_of(settings).rescorer_for(replay.job)
     states = [
         PartitionRun(where, replay, partition, rescorer, log, on_clicks, read=read).run()
         for partition in sorted(replay.job.spans)
@@ -80,8 +79,7 @@ def run_by_agents(
     """Look at what agents do of a run, until it is at its end or somebody has seen enough. Raises SlidrError."""
 
     def found() -> RunStatus:
-        (known,) = (one for one in log.replays() if one.revision == replay.revision)
-        return run_status(known, log.progress(replay.revision), now_ms())
+        return run_status(log.replay(replay.revision) or replay, log.progress(replay.revision), now_ms())
 
     run = follow(found, settings.session_timeout_s, say)
     return Outcome(replay.id, replay.revision, run.state, run.written, output_topic(replay, settings.topic_prefix))

@@ -125,8 +125,9 @@ def run(
     from replay.begin import begin, job_of
     from replay.log import ReplayLog
     from replay.plans import Plans
-    from slidr.replay_plan_table import agreement_text
-    from slidr.replaying import clicks_of, releases_of, run_by_agents, run_here, user
+    from slidr.replay_words import outcome_text
+    from slidr.replay_work import run_to_its_end
+    from slidr.replaying import releases_of, user
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
@@ -135,7 +136,7 @@ def run(
         Plans(settings.replays_uri).read(replay_id), publish=publish, only_changed=only_changed, direction=direction
     )
     if job.recompute is not None and local:
-        from slidr.recomputing import check_recompute, recompute_here
+        from slidr.recomputing import check_recompute
 
         settings = load_settings(need=["kafka_bootstrap_servers", "entity_key"])
         check_recompute(settings, job)
@@ -146,30 +147,11 @@ def run(
             kafka, settings.topic_prefix, releases_of(settings), log, replay_id, job, now_ms, user(),
             clicks_per_s=clicks_per_s, again=again, shared=not local,
         )  # fmt: skip
-        if local and job.recompute is not None:
-            with progress_bars(width=9) as progress:
-                outcome = recompute_here(settings, replay, log, stepped(progress))
-        elif local:
-            with progress_bars() as progress:
-                task = progress.add_task("Replaying", total=clicks_of(job))
-                outcome = run_here(settings, replay, log, lambda clicks: progress.advance(task, clicks))
-        else:
-            outcome = run_by_agents(settings, replay, log, _now_ms, lambda told: typer.echo(told, err=True))
+        outcome = run_to_its_end(settings, replay, log, local=local)
     if as_json:
         print_json(outcome)
-        return
-    typer.echo(
-        f"Replay {replay.id}, revision {outcome.revision}: {outcome.state}. {outcome.written:,} decisions stand in "
-        f"{outcome.topic}."
-    )
-    if outcome.agreement is not None:
-        typer.echo(agreement_text(outcome.agreement))
-    elif job.recompute is not None and outcome.state == "done":
-        typer.echo(
-            f"It was done before, so nothing was counted. `slidr replay report {replay.id}` counts and compares."
-        )
-    if outcome.state not in ("done", "cancelled"):
-        typer.echo(f"It goes on. `slidr replay status {replay.id} --follow` looks again, `cancel` ends it.")
+    else:
+        typer.echo(outcome_text(outcome, job))
 
 
 @app.command()
@@ -262,8 +244,8 @@ def report(replay_id: ReplayIdOf, as_json: AsJson = False) -> None:
     Example: slidr replay report r20240602-031500-7f3a
     """
     from replay.plans import Plans
-    from slidr.replay_plan_table import agreement_text
     from slidr.replay_report import make_report, report_tables
+    from slidr.replay_words import agreement_text
     from slidr.settings_source import load_settings
 
     settings = load_settings(need=["kafka_bootstrap_servers"])
@@ -299,7 +281,7 @@ def _new_id(now_ms: int) -> str:
 def _show(made: "Plan", where: str) -> None:
     from rich.console import Console
 
-    from slidr.replay_plan_table import plan_table
+    from slidr.replay_words import plan_table
 
     console = Console()
     console.print(plan_table(made))

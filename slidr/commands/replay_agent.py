@@ -5,7 +5,7 @@ def replay_agent() -> None:
     """Work on replays that `slidr replay run` asks for, until SIGTERM or Ctrl-C.
 
     Several agents with the same SLIDR_GROUP share the partitions of a replay, in a consumer group of that name with
-    `-replay`. One that dies is replaced within a session of 10 seconds, and its work goes on where its records end.
+    `-replay`. One that dies is replaced within SLIDR_SESSION_TIMEOUT_S, and its work goes on where its records end.
 
     Example: slidr replay-agent
     """

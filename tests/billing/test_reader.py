@@ -1,13 +1,14 @@
 """The Kafka reader: restarts, starts in the middle, positions that no longer fit."""
 
 from collections.abc import Iterable
+from contextlib import closing
 
 import msgspec
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from billing.log import patiently
+from billing.log import open_consumer, patiently, whole_log
 from billing.reader import Batch, BillingReader, Positions
 from billing.snapshot import read_all_effective
 from contracts.errors import BadInput, Misconfigured, Unavailable
@@ -97,7 +98,7 @@ def test_a_start_at_a_time_begins_with_the_first_record_that_is_not_older(
 
 
 def test_a_log_that_ends_with_the_mark_of_a_transaction_is_read_to_its_end(
-    kafka_config: dict[str, str], decisions_topic: str, monkeypatch: pytest.MonkeyPatch
+    kafka_config: dict[str, str], decisions_topic: str, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("billing.log.PATIENCE_S", 10.0)
     producer = Producer({**kafka_config, "transactional.id": decisions_topic})
@@ -105,6 +106,9 @@ def test_a_log_that_ends_with_the_mark_of_a_transaction_is_read_to_its_end(
     producer.begin_transaction()
     producer.produce(decisions_topic, _encoded(live([0])[0]), partition=0)
     producer.commit_transaction(60)
+    # Kafka writes the mark a moment after it has answered; until then readers see nothing of the transaction.
+    with closing(open_consumer(kafka_config)) as consumer:
+        wait_until(lambda: whole_log(consumer, decisions_topic)[0].end == 2)
 
     with BillingReader(kafka_config, decisions_topic) as reader:
         found = ids(reader.batches(until_end=True))

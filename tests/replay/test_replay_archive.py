@@ -25,7 +25,7 @@ from replay.planning import Wish, make_plan
 from replay.plans import Plans
 from replay.releases import Releases
 from replay.run import PartitionRun, Where
-from slidr.replay_plan_table import plan_table
+from slidr.replay_words import plan_table
 from slidr.times import show_time
 from tests.archive.doubles import Place, archive, features_record, started
 from tests.builders import START_MS

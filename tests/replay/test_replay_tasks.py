@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from msgspec.structs import replace
 
 from contracts.errors import BadInput, Refused
-from contracts.replay import ClickRange, Replay, ReplayTask
+from contracts.replay import LogRange, Replay, ReplayTask
 from replay.begin import begin, job_of
 from replay.log import ReplayLog
 from replay.plans import Plans
@@ -69,7 +69,7 @@ def test_a_run_that_is_done_where_it_was_asked_for_is_not_shared_out(logged: Log
 def test_agents_leave_out_what_counts_features_again(logged: Logged, planned: Planned) -> None:
     logged.decide(clicks_of(200), "faulty")
     replay_id = planned("--from", show_time(START_MS))["id"]
-    job = replace(Plans(logged.environment["SLIDR_REPLAYS_URI"]).read(replay_id).job, recompute={0: ClickRange(0, 1)})
+    job = replace(Plans(logged.environment["SLIDR_REPLAYS_URI"]).read(replay_id).job, recompute={0: LogRange(0, 1)})
     releases = Releases(str(logged.models))
     with ReplayLog(logged.kafka, logged.prefix) as log:
         with pytest.raises(Refused, match="Run it with --local"):

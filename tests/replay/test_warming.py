@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient
 
 from contracts.errors import Refused
 from contracts.features import HOUR_MS
-from contracts.replay import ClickRange, ReplayJob, Selection, Span
+from contracts.replay import LogRange, ReplayJob, Selection, Span
 from contracts.topics import Topic, topic_name
 from replay.limits import Limit
 from replay.log import ReplayLog
@@ -48,12 +48,12 @@ def test_a_partition_without_a_click_in_the_range_is_counted_over_the_same_time(
     found = freeze(hourly.kafka, hourly.prefix, {0: span(100, 110)})
 
     # 52 hours and five minutes before 100:00 up to 109:00.
-    assert found.clicks == {0: ClickRange(48, 110), 1: ClickRange(48, 109)}
+    assert found.clicks == {0: LogRange(48, 110), 1: LogRange(48, 109)}
     assert found.short == []
 
 
 def test_clicks_come_in_the_order_of_their_times(hourly: Logged) -> None:
-    ranges = {0: ClickRange(3, 6), 1: ClickRange(4, 6)}
+    ranges = {0: LogRange(3, 6), 1: LogRange(4, 6)}
 
     found = [(one.partition, one.record.offset()) for one in merged_clicks(hourly.kafka, hourly.prefix, ranges)]
 

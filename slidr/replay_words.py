@@ -1,12 +1,14 @@
-"""A plan of a replay, and how far features counted again agree with the logged ones, in words for a terminal."""
+"""Plans and outcomes of replays, and how far features counted again agree with the logged ones, in words."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from contracts.replay import ReplayJob
 from replay.agreement import Agreed
 from replay.begin import CLICKS_PER_S
 from replay.estimate import Estimate
 from replay.plan import Plan
+from slidr.replaying import Outcome
 from slidr.times import show_duration, show_time
 
 if TYPE_CHECKING:
@@ -49,6 +51,22 @@ def agreement_text(found: Agreed) -> str:
     for one in found.named:
         what = ", ".join(one.features) or "the verdict alone"
         lines.append(f"Not explained: clicks[{one.partition}] offset {one.offset}, {one.click_id}: {what}.")
+    return "\n".join(lines)
+
+
+def outcome_text(outcome: Outcome, job: ReplayJob) -> str:
+    """What became of a run, and what to do next."""
+    name = outcome.replay_id
+    lines = [
+        f"Replay {name}, revision {outcome.revision}: {outcome.state}. {outcome.written:,} decisions stand in "
+        f"{outcome.topic}."
+    ]
+    if outcome.agreement is not None:
+        lines.append(agreement_text(outcome.agreement))
+    elif job.recompute is not None and outcome.state == "done":
+        lines.append(f"It was done before, so nothing was counted. `slidr replay report {name}` counts and compares.")
+    if outcome.state not in ("done", "cancelled"):
+        lines.append(f"It goes on. `slidr replay status {name} --follow` looks again, `cancel` ends it.")
     return "\n".join(lines)
 
 
