@@ -17,7 +17,8 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from billing.conservation import Conservation
 from billing.log import open_consumer, scan, whole_log
-from billing.snapshot import read_decisions, reconcile
+from billing.records import decode_decision
+from billing.snapshot import reconcile
 from contracts import feature_log
 from contracts.events import Click, Decision
 from contracts.topics import Topic, topic_name
@@ -170,8 +171,8 @@ class Deployment:
             consumer.close()
 
     def decisions(self) -> list[tuple[int, Decision]]:
-        """(partition, decision) of all records."""
-        return list(read_decisions(self.kafka, self.prefix))
+        """(partition, decision) of all records, likewise."""
+        return [(message.partition(), decode_decision(message)) for message in self.read(Topic.DECISIONS)]
 
     def feature_table(self) -> Any:
         """All rows of the feature log as an Arrow table, by partition in log order."""
