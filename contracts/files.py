@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,13 +68,29 @@ def flush(path: Path) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Another name to write to: renamed to `path` when the block ends well, deleted otherwise."""
+    """Another name to write to: renamed to `path` when the block ends well, deleted otherwise.
+
+    Drafts that killed processes left of the same file are deleted, too.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
+    for left in path.parent.glob(f".{escape(path.name)}.*"):
+        if left.suffix[1:].isdecimal() and not _is_running(int(left.suffix[1:])):
+            left.unlink(missing_ok=True)
     try:
         yield draft
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
 
 
 def refuse_used(folder: Path) -> None:
