@@ -25,8 +25,8 @@ setup: $(READY)  ## build .venv from the locked requirements
 demo: $(READY)  ## the main job on real servers, with live traffic; ARGS=--json for one JSON line
 	$(BIN)/python -m slidr demo $(ARGS)
 
-test: lint  ## set up, lint and run every test; ARGS goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+test: lint  ## set up, lint and run every test, two files at a time; ARGS goes to pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(READY)  ## ruff, mypy --strict, the direction of imports
 	$(BIN)/ruff check .
