@@ -172,6 +172,9 @@ def causes(
 def swaps(
     rate: Annotated[list[float] | None, typer.Option(help="Clicks per second; may be repeated.")] = None,
     duration_s: Annotated[float, typer.Option(min=20, help="Seconds measured, after a warm-up.")] = 60.0,
+    priority: Annotated[Priority, typer.Option(help="Of workers and Redis.")] = Priority.NORMAL,
+    warm_up_s: Annotated[float, typer.Option(min=1, help="Not counted.")] = WARM_UP_S,
+    long_running: LongRunning = False,
     seed: Seed = 1,
     as_json: AsJson = False,
     keep: Save = False,
@@ -182,10 +185,10 @@ def swaps(
     """
 
     def measure(at: Deployment, shown: Progress) -> Any:
-        loads = [Load(per_s, duration_s, Priority.NORMAL, seed, 0.5) for per_s in rate or SWAP_RATES_PER_S]
+        loads = [Load(per_s, duration_s, priority, seed, 0.5, warm_up_s) for per_s in rate or SWAP_RATES_PER_S]
         return {"runs": [measure_swaps(at, load, shown) for load in loads]}
 
-    _run({"swaps": measure}, PARTITIONS, as_json, keep)
+    _run({"swaps": measure}, PARTITIONS, as_json, keep, long_running)
 
 
 @app.command()
@@ -194,6 +197,7 @@ def replay(
     live_s: Annotated[float, typer.Option(min=0, help="Seconds of live clicks beside a replay; 0 for none.")] = 60.0,
     rate: Annotated[float, typer.Option(help="Live clicks per second.")] = RATES_PER_S[0],
     priority: Annotated[Priority, typer.Option(help="Of worker and Redis.")] = Priority.NORMAL,
+    long_running: LongRunning = False,
     seed: Seed = 1,
     as_json: AsJson = False,
     keep: Save = False,
@@ -203,7 +207,8 @@ def replay(
     Example: make bench ARGS="replay --clicks 300000 --live-s 0"
     """
     amount = Replayed(clicks, seed, Load(rate, live_s, priority, seed, 0.5) if live_s else None)
-    _run({"replay": lambda at, shown: measure_replay(at, amount, shown)}, PARTITIONS, as_json, keep)
+    measures: dict[str, Measure] = {"replay": lambda at, shown: measure_replay(at, amount, shown)}
+    _run(measures, PARTITIONS, as_json, keep, long_running)
 
 
 @app.command()

@@ -50,6 +50,7 @@ def measure_replay(place: Deployment, amount: Replayed, shown: Progress) -> dict
         "replay_to_worker": round(replay.per_s / worker.per_s, 2), "differing": unequal,
     }  # fmt: skip
     if amount.live is not None:
+        found["priority"] = amount.live.priority
         found["alone"] = measure_worker(place, amount.live, shown)
         found["beside_a_replay"] = _beside(place, amount.live, planned(place, _PREFIX, started_ms, "beside"), shown)
     return found

@@ -3,7 +3,8 @@
     event written ──► read ──► loaded and warmed up ──► swapped ──► told in `worker-status`
          |------------------------ seconds to the last worker's swap ------------------|
 
-The events are those of `slidr promote`, `shadow` and `rollback`, in turns, from the end of the warm-up on.
+The events are those of `slidr promote`, `shadow` and `rollback`, in turns, from the end of the warm-up on. The
+priority is that of both workers and Redis.
 """
 
 import threading
@@ -17,6 +18,7 @@ from rich.progress import Progress
 
 from bench.deployment import Deployment, MeasuredWorker
 from bench.latency import Load, measure_load
+from bench.process import raise_priority
 from bench.quantiles import Quantiles, quantiles
 from contracts.events import ReleaseAction, ReleaseEvent
 from contracts.topics import Topic
@@ -54,6 +56,8 @@ def measure_swaps(place: Deployment, load: Load, shown: Progress) -> dict[str, A
     with place.worker(prefix) as first, place.worker(prefix) as second:
         for worker in (first, second):
             worker.wait_ready()
+        for pid in (first.pid, second.pid, place.servers.redis.pid):
+            raise_priority(pid, load.priority)
         switching = _Switching(place, prefix, lambda: _decided(first, second) > load.clicks_per_s * load.warm_up_s)
         switching.start()
         try:
@@ -67,6 +71,7 @@ def measure_swaps(place: Deployment, load: Load, shown: Progress) -> dict[str, A
     return {
         "clicks_per_s": load.clicks_per_s,
         "duration_s": load.duration_s,
+        "priority": load.priority,
         "swaps": switching.swaps,
         "in_worker": quantiles(seen[:, 1], seen[:, 2]),
         "around_swaps": _around(seen, switching.swaps),

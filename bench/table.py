@@ -90,7 +90,8 @@ def _replay(figures: _Figures) -> list[str]:
         seen = [(what, _milliseconds(figures[key][of])) for of in ("in_worker", "timer_late") for key, what in kinds]
         names = ("in the worker", "in the worker", "a bare timer's lateness", "a bare timer's lateness")
         rows_of = [(f"{name}, {what}", value) for name, (what, value) in zip(names, seen, strict=True)]
-        lines += ["Live clicks meanwhile:", "", *_table(("", "ms, p50 / p99 / p99.9 / max"), rows_of)]
+        lines += [f"Live clicks meanwhile, priority {figures['priority']}:", ""]
+        lines += _table(("", "ms, p50 / p99 / p99.9 / max"), rows_of)
     return lines
 
 
@@ -184,8 +185,8 @@ def _swaps(figures: _Figures) -> list[str]:
             )
         ]
         lines += [
-            f"{run['clicks_per_s']:,.0f} clicks/s, two workers; {len(acted)} events, each with the seconds from before "
-            f"it was written until the last worker had acted: {', '.join(acted)}.",
+            f"{run['clicks_per_s']:,.0f} clicks/s, two workers, priority {run['priority']}; {len(acted)} events, "
+            f"each with the seconds from before it was written until the last worker had acted: {', '.join(acted)}.",
             "",
             *_table(("", "n", "ms, p50 / p99 / p99.9 / max"), rows),
         ]

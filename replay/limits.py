@@ -22,7 +22,7 @@ class Limit:
 
     def __call__(self, clicks: int) -> bool:
         self._pace.spend(clicks)
-        if time.monotonic() > self._look_at_s:
+        while not self.cancelled and (not self._pace.wait(_LOOK_S) or time.monotonic() > self._look_at_s):
             self._look()
             self._look_at_s = time.monotonic() + _LOOK_S
         return not self.cancelled

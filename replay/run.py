@@ -116,10 +116,10 @@ class PartitionRun:
             self._on_clicks(rows.next_offset - first)
             self._pace.spend(len(rows.columns))
             first = rows.next_offset
-            if time.monotonic() > checkpoint_s:
+            while not self._pace.wait(CHECKPOINT_S) or time.monotonic() > checkpoint_s:
                 self._stored(consumer, delivery, first, rows.log_offset, count)
                 self._tell("running")
-                if self._is_cancelled():
+                if self._is_cancelled() or self._stop.is_set():
                     return
                 checkpoint_s = time.monotonic() + CHECKPOINT_S
         self._stored(consumer, delivery, self._span.end, self._span.log_end, count)
@@ -136,7 +136,7 @@ class PartitionRun:
         )  # fmt: skip
 
     def _rows_at_once(self) -> int:
-        # However slow, each round ends within a checkpoint: whoever is silent for long counts as gone.
+        # However slow, a round is about as long as a checkpoint, so that the rate is kept evenly.
         fewest = max(1, min(_FEWEST_ROWS, self._pace.clicks_per_s * CHECKPOINT_S))
         return int(min(MOST_ROWS, max(fewest, self._pace.clicks_per_s * _ROUND_S)))
 

@@ -23,9 +23,12 @@ _WIDTH, _HEIGHT = 1000, 240
 _BOX: Final = Box(60, 24, _WIDTH - 80, _HEIGHT - 70)
 
 
-def replay_html(plan: Plan, compared: Compared) -> str:
-    """HTML that is also well-formed XML and needs nothing from anywhere else."""
-    return page(f"SLIDR: replay {plan.id}", CSS + _STYLE, _body(plan, compared))
+def replay_html(plan: Plan, compared: Compared, agreement: Sequence[str] = ()) -> str:
+    """HTML that is also well-formed XML and needs nothing from anywhere else.
+
+    `agreement`: sentences on features counted again, where the plan wants that.
+    """
+    return page(f"SLIDR: replay {plan.id}", CSS + _STYLE, _body(plan, compared, agreement))
 
 
 def line_cells(line: Line) -> list[str]:
@@ -54,7 +57,7 @@ def totals(compared: Compared) -> list[Line]:
     ]
 
 
-def _body(plan: Plan, compared: Compared) -> Iterable[Child]:
+def _body(plan: Plan, compared: Compared, agreement: Sequence[str]) -> Iterable[Child]:
     flips = compared.confusion["valid to invalid"] + compared.confusion["invalid to valid"]
     yield node("h1", f"{plan.job.model_version} changes {flips:,} of {compared.clicks:,} verdicts")
     yield node(
@@ -75,6 +78,9 @@ def _body(plan: Plan, compared: Compared) -> Iterable[Child]:
         more = f" (the {SHOWN} with most flips of {len(lines)})" if name != "hour" and len(lines) > SHOWN else ""
         yield node("h2", f"By {TITLES[name]}{more}")
         yield table(LINE_TITLES, map(line_cells, lines if name == "hour" else lines[:SHOWN]), words=2)
+    if agreement:
+        yield node("h2", "Features counted again")
+        yield from (node("p", sentence) for sentence in agreement)
     if compared.examples:
         yield node("h2", "Examples")
         yield node("p", "In brackets what the worker said.", class_="soft")

@@ -16,6 +16,7 @@ from replay.plans import Plans
 from replay.rows import ReadRows
 from replay.status import RunStatus, run_status
 from slidr.replay_page import LINE_TITLES, TITLES, line_cells, replay_html, totals
+from slidr.replay_words import agreement_lines
 from slidr.replaying import Told, clicks_of, logs_of, releases_of
 from slidr.settings import Settings, kafka_config
 
@@ -55,7 +56,8 @@ def make_report(settings: Settings, plan: Plan, now_ms: int, told: Told) -> Repo
             for replay in log.replays()
             if replay.id == plan.id
         ]  # fmt: skip
-    page = Plans(settings.replays_uri).write(f"{plan.id}.html", replay_html(plan, compared).encode())
+    said = agreement_lines(agreement) if agreement else []
+    page = Plans(settings.replays_uri).write(f"{plan.id}.html", replay_html(plan, compared, said).encode())
     return Report(plan.id, plan.job.model_version, plan.from_ms, plan.to_ms, compared, runs, page, agreement)
 
 

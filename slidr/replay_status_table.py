@@ -15,25 +15,23 @@ if TYPE_CHECKING:
 
 
 def status_table(runs: "Sequence[RunStatus]") -> "Table":
-    """Runs, a line each."""
-    from rich.table import Table
+    """Runs, some lines each; ids are whole on any terminal, for whoever copies them."""
+    from rich.table import Column, Table
 
-    table = Table("replay", "revision", "state", "release", "output", "done", "written", "clicks/s", "left", "by")
+    table = Table(
+        Column("replay", no_wrap=True), Column("what", overflow="fold"), "state", "done", "clicks/s", show_lines=True
+    )
     for run in runs:
-        output = "published" if run.publish else "shadow"
+        output = "published" if run.publish else "shadow topic"
         if run.only_changed:
             output += f", changes ({run.direction})"
+        left = "" if run.seconds_left is None else f"\n{show_duration(run.seconds_left)} left"
         table.add_row(
-            run.replay_id,
-            str(run.revision),
-            run.state,
-            run.model_version,
-            output,
-            f"{run.done:,} of {run.clicks:,} ({run.done / max(1, run.clicks):.0%})",
-            f"{run.written:,}",
-            f"{run.clicks_per_s:,.0f} of {run.limit_clicks_per_s:,.0f}",
-            "-" if run.seconds_left is None else show_duration(run.seconds_left),
-            run.by,
+            f"{run.replay_id}\nrevision {run.revision}\nby {run.by}",
+            f"{run.model_version}\n{output}",
+            f"{run.state}{left}",
+            f"{run.done:,} of {run.clicks:,} ({run.done / max(1, run.clicks):.0%})\n{run.written:,} written",
+            f"{show_rate(run.clicks_per_s)}\nof {show_rate(run.limit_clicks_per_s)}",
         )
     return table
 
@@ -45,7 +43,7 @@ def partition_table(run: RunStatus) -> "Table":
     table = Table("partition", "state", "written", "next offset", "clicks/s", "by", "told", "problem")
     for one in run.partitions:
         state = "failed" if one.problem else one.state
-        at_work = f"{one.clicks_per_s:,.0f}" if one.by in run.agents and state == "running" else "-"
+        at_work = show_rate(one.clicks_per_s) if one.by in run.agents and state == "running" else "-"
         table.add_row(
             str(one.partition),
             state,
@@ -57,6 +55,11 @@ def partition_table(run: RunStatus) -> "Table":
             one.problem or "-",
         )
     return table
+
+
+def show_rate(per_s: float) -> str:
+    """A rate, to three digits at least."""
+    return f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:.3g}"
 
 
 def show_progress(found: "Callable[[], Sequence[RunStatus]]") -> None:

@@ -30,10 +30,10 @@ def plan_table(plan: Plan) -> "Table":
     return table
 
 
-def agreement_text(found: Agreed) -> str:
-    """The same for a terminal."""
+def agreement_lines(found: Agreed) -> list[str]:
+    """How far features counted again agree with the logged ones, in sentences."""
     if not found.clicks:
-        return "No click was compared with what was logged."
+        return ["No click was compared with what was logged."]
     differ = found.clicks - found.equal
     flips = found.verdicts_explained + found.verdicts_unexplained
     lines = [
@@ -51,7 +51,7 @@ def agreement_text(found: Agreed) -> str:
     for one in found.named:
         what = ", ".join(one.features) or "the verdict alone"
         lines.append(f"Not explained: clicks[{one.partition}] offset {one.offset}, {one.click_id}: {what}.")
-    return "\n".join(lines)
+    return lines
 
 
 def outcome_text(outcome: Outcome, job: ReplayJob) -> str:
@@ -62,7 +62,7 @@ def outcome_text(outcome: Outcome, job: ReplayJob) -> str:
         f"{outcome.topic}."
     ]
     if outcome.agreement is not None:
-        lines.append(agreement_text(outcome.agreement))
+        lines += agreement_lines(outcome.agreement)
     elif job.recompute is not None and outcome.state == "done":
         lines.append(f"It was done before, so nothing was counted. `slidr replay report {name}` counts and compares.")
     if outcome.state not in ("done", "cancelled"):

@@ -225,6 +225,7 @@ def rate(replay_id: ReplayIdOf, clicks_per_s: NewRate) -> None:
     """
     from replay.control import change_rate
     from replay.log import ReplayLog
+    from slidr.replay_status_table import show_rate
     from slidr.replaying import user
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
@@ -232,7 +233,9 @@ def rate(replay_id: ReplayIdOf, clicks_per_s: NewRate) -> None:
     settings = load_settings(need=["kafka_bootstrap_servers"])
     with ReplayLog(kafka_config(settings, "consumer"), settings.topic_prefix) as log:
         replay = change_rate(log, replay_id, clicks_per_s, user(), _now_ms())
-    typer.echo(f"Replay {replay_id}, revision {replay.revision}: from now on at most {clicks_per_s:,.0f} clicks/s.")
+    typer.echo(
+        f"Replay {replay_id}, revision {replay.revision}: from now on at most {show_rate(clicks_per_s)} clicks/s."
+    )
 
 
 @app.command()
@@ -245,7 +248,7 @@ def report(replay_id: ReplayIdOf, as_json: AsJson = False) -> None:
     """
     from replay.plans import Plans
     from slidr.replay_report import make_report, report_tables
-    from slidr.replay_words import agreement_text
+    from slidr.replay_words import agreement_lines
     from slidr.settings_source import load_settings
 
     settings = load_settings(need=["kafka_bootstrap_servers"])
@@ -263,7 +266,7 @@ def report(replay_id: ReplayIdOf, as_json: AsJson = False) -> None:
     for table in report_tables(found):
         console.print(table)
     if found.agreement is not None:
-        console.print(agreement_text(found.agreement), soft_wrap=True)
+        console.print("\n".join(agreement_lines(found.agreement)), soft_wrap=True)
     console.print(f"The page: {found.page}", soft_wrap=True)
 
 

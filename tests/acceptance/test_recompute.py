@@ -212,6 +212,7 @@ def test_rules_fire_again_by_the_lists_of_the_release_and_the_report_tells_agree
     )
     explained = report["agreement"]["verdicts_explained"]
     assert report["agreement"] == decided.outcome["agreement"]
+    assert f"of {report['agreement']['clicks']:,} clicks" in Path(report["page"]).read_text()
     assert abs(report["compared"]["confusion"]["invalid to valid"] - crawlers) <= explained < crawlers
 
 

@@ -37,11 +37,13 @@ def status(slidr: Slidr, replay_id: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout)["runs"][0]) if done.returncode == 0 else {}
 
 
-def test_a_run_is_seen_and_hurried(logged: Logged, slidr: Slidr, slow: str, wait_until: WaitUntil) -> None:
+def test_a_run_is_seen_and_slowed_and_hurried(logged: Logged, slidr: Slidr, slow: str, wait_until: WaitUntil) -> None:
     with running(logged, slow) as process:
         wait_until(lambda: status(slidr, slow).get("done", 0) > 0)
         seen = status(slidr, slow)
         table = slidr("replay", "status").stdout
+        slidr("replay", "rate", slow, "0.5")
+        wait_until(lambda: status(slidr, slow)["clicks_per_s"] == 0)  # minutes for what it has just done
         hurried = slidr("replay", "rate", slow, "1000000")
         process.wait(60)
 

@@ -166,18 +166,40 @@ def test_a_run_is_cancelled_and_slowed_by_later_requests() -> None:
     ]
 
 
+class Clock:
+    """Sleeping is what makes its time pass."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
 def test_the_rate_is_kept_and_lost_time_is_not_made_up_for() -> None:
-    now = [0.0]
+    clock = Clock()
+    pace = Pace(100.0, lambda: clock.now_s, clock.sleep)
 
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-
-    pace = Pace(100.0, lambda: now[0], sleep)
+    def spend() -> None:
+        pace.spend(50)
+        assert pace.wait(1.0)
 
     for _ in range(10):
-        pace.spend(50)
-    assert now[0] == pytest.approx(5.0)
-    now[0] += 60  # Kafka was away
+        spend()
+    assert clock.now_s == pytest.approx(5.0)
+    clock.now_s += 60  # Kafka was away
     for _ in range(10):
-        pace.spend(50)
-    assert now[0] == pytest.approx(70.0, abs=0.2)
+        spend()
+    assert clock.now_s == pytest.approx(70.0, abs=0.2)
+
+
+def test_a_wait_is_as_long_as_told_and_another_rate_holds_at_once() -> None:
+    clock = Clock()
+    pace = Pace(1.0, lambda: clock.now_s, clock.sleep)
+    pace.spend(256)
+
+    assert not pace.wait(1.0)
+    assert clock.now_s == 1.0
+    pace.clicks_per_s = 255.0
+    assert pace.wait(1.0)
+    assert clock.now_s == pytest.approx(2.0)
