@@ -31,7 +31,7 @@ def status_table(runs: "Sequence[RunStatus]") -> "Table":
             f"{run.model_version}\n{output}",
             f"{run.state}{left}",
             f"{run.done:,} of {run.clicks:,} ({run.done / max(1, run.clicks):.0%})\n{run.written:,} written",
-            f"{show_rate(run.clicks_per_s)}\nof {show_rate(run.limit_clicks_per_s)}",
+            f"{run.clicks_per_s:,.0f}\nof {run.limit_clicks_per_s:,.0f}",
         )
     return table
 
@@ -43,7 +43,7 @@ def partition_table(run: RunStatus) -> "Table":
     table = Table("partition", "state", "written", "next offset", "clicks/s", "by", "told", "problem")
     for one in run.partitions:
         state = "failed" if one.problem else one.state
-        at_work = show_rate(one.clicks_per_s) if one.by in run.agents and state == "running" else "-"
+        at_work = f"{one.clicks_per_s:,.0f}" if one.by in run.agents and state == "running" else "-"
         table.add_row(
             str(one.partition),
             state,
@@ -55,11 +55,6 @@ def partition_table(run: RunStatus) -> "Table":
             one.problem or "-",
         )
     return table
-
-
-def show_rate(per_s: float) -> str:
-    """A rate, to three digits at least."""
-    return f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:.3g}"
 
 
 def show_progress(found: "Callable[[], Sequence[RunStatus]]") -> None:

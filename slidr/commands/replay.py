@@ -225,7 +225,6 @@ def rate(replay_id: ReplayIdOf, clicks_per_s: NewRate) -> None:
     """
     from replay.control import change_rate
     from replay.log import ReplayLog
-    from slidr.replay_status_table import show_rate
     from slidr.replaying import user
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
@@ -233,9 +232,7 @@ def rate(replay_id: ReplayIdOf, clicks_per_s: NewRate) -> None:
     settings = load_settings(need=["kafka_bootstrap_servers"])
     with ReplayLog(kafka_config(settings, "consumer"), settings.topic_prefix) as log:
         replay = change_rate(log, replay_id, clicks_per_s, user(), _now_ms())
-    typer.echo(
-        f"Replay {replay_id}, revision {replay.revision}: from now on at most {show_rate(clicks_per_s)} clicks/s."
-    )
+    typer.echo(f"Replay {replay_id}, revision {replay.revision}: from now on at most {clicks_per_s:,.0f} clicks/s.")
 
 
 @app.command()

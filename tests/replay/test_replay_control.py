@@ -42,8 +42,9 @@ def test_a_run_is_seen_and_slowed_and_hurried(logged: Logged, slidr: Slidr, slow
         wait_until(lambda: status(slidr, slow).get("done", 0) > 0)
         seen = status(slidr, slow)
         table = slidr("replay", "status").stdout
-        slidr("replay", "rate", slow, "0.5")
-        wait_until(lambda: status(slidr, slow)["clicks_per_s"] == 0)  # minutes for what it has just done
+        slowed = slidr("replay", "rate", slow, "1")
+        wait_until(lambda: status(slidr, slow)["clicks_per_s"] == 0)  # it owes minutes for what it has just done
+        waiting = status(slidr, slow)
         hurried = slidr("replay", "rate", slow, "1000000")
         process.wait(60)
 
@@ -52,6 +53,8 @@ def test_a_run_is_seen_and_slowed_and_hurried(logged: Logged, slidr: Slidr, slow
     assert seen["seconds_left"] > 0
     assert slow in table
     assert "running" in table
+    assert slowed.returncode == 0, slowed.stderr
+    assert waiting["state"] == "running"
     assert hurried.returncode == 0, hurried.stderr
     assert ": done." in process.stdout.read_text()
     assert status(slidr, slow)["state"] == "done"
