@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +28,7 @@ from bench.stages import measure_stages
 from bench.store import measure_store
 from bench.swaps import measure_swaps
 from bench.table import render, write_document
+from bench.usual_ways import check_others
 from contracts.errors import SlidrError
 from streams.scoring import CHUNK_RECORDS
 
@@ -81,17 +83,23 @@ def everything(
 @app.command()
 def backlog(
     clicks: Annotated[int, typer.Option(min=10_000, help="Clicks to decide.")] = 1_000_000,
-    usual_clicks: Annotated[int, typer.Option(min=0, help="Clicks for the usual Faust way; 0 leaves it out.")] = 10_000,
+    usual_clicks: Annotated[int, typer.Option(min=0, help="Clicks for each usual way; 0 leaves them out.")] = 10_000,
+    others: Annotated[
+        bool, typer.Option("--others", help="Also Quix Streams and Bytewax; `make others` installs them.")
+    ] = False,
     partitions: Partitions = PARTITIONS,
     seed: Seed = 1,
     as_json: AsJson = False,
     keep: Save = False,
 ) -> None:
-    """One worker reads a backlog, after a loop that only copies records, before the usual Faust way.
+    """One worker reads a backlog, after a loop that only copies records, before the same job done the usual ways.
 
-    Example: make bench ARGS="backlog --clicks 300000"
+    Example: make bench ARGS="backlog --clicks 300000 --others"
     """
-    amount = Backlog(clicks, usual_clicks, seed)
+    amount = Backlog(clicks, usual_clicks, seed, others)
+    if others:
+        with _told():
+            check_others()
     _run({"backlog": lambda at, shown: measure_backlog(at, amount, shown)}, partitions, as_json, keep)
 
 
@@ -251,16 +259,22 @@ def _latency(loads: list[Load]) -> Measure:
 def _run(
     measures: Mapping[str, Measure], partitions: int, as_json: bool, keep: bool, long_running: bool = False
 ) -> None:
-    try:
-        with progress() as shown, Deployment(partitions, long_running=long_running) as place:
-            found = [result(name, measure(place, shown)) for name, measure in measures.items()]
-    except SlidrError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(error.exit_code)
+    with _told(), progress() as shown, Deployment(partitions, long_running=long_running) as place:
+        found = [result(name, measure(place, shown)) for name, measure in measures.items()]
     for each in found:
         _show(each, as_json, keep)
     if keep:
         write_document(load())
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """End with an error's message and exit code instead of its traceback."""
+    try:
+        yield
+    except SlidrError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
 
 
 def _show(found: Result, as_json: bool, keep: bool) -> None:

@@ -1,10 +1,10 @@
-"""Throughput on a backlog: the shipped worker against a loop that only copies records, and the usual Faust way.
+"""Throughput on a backlog: the shipped worker against a loop that only copies records, and the usual ways.
 
-All three run on the same servers in the same run, one after another. The usual way decides fewer clicks of the same
-traffic: it would take half an hour for all.
+All run on the same servers in the same run, one after another. The usual ways decide fewer clicks of the same traffic:
+they would take half an hour each for all.
 """
 
-import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.progress import Progress
@@ -13,22 +13,29 @@ from bench.clicks import draw_clicks, fill
 from bench.deployment import Deployment
 from bench.process import Child
 from bench.progress import step
+from bench.usual_ways import FAUST, OTHERS, Servers, Way
 from bench.watch import Spent, Watch, spent
 from contracts.topics import Topic
 
 BACKLOG_LINGER_MS = 5
 LIMIT_S = 900.0
 # To say when a step will end: a guess at the rates, lower than what is usual.
-_DRAW_PER_S, _BARE_PER_S, _WORKER_PER_S, _USUAL_PER_S = 25_000, 60_000, 12_000, 300
+_DRAW_PER_S, _BARE_PER_S, _WORKER_PER_S = 25_000, 60_000, 12_000
 _START_S = 6.0
 
 
 class Backlog(NamedTuple):
-    """How much is decided: by the worker and the bare loop, and by the usual way (0 leaves that out)."""
+    """How much is decided: by the worker and the bare loop, and by each usual way (0 leaves them out)."""
 
     clicks: int
     usual_clicks: int
     seed: int
+    others: bool = False
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The usual ways to measure: Faust's, and the other engines' where asked for."""
+        return (FAUST, *(OTHERS if self.others else ())) if self.usual_clicks else ()
 
 
 def measure_backlog(place: Deployment, backlog: Backlog, shown: Progress) -> dict[str, Any]:
@@ -45,9 +52,9 @@ def measure_backlog(place: Deployment, backlog: Backlog, shown: Progress) -> dic
     worker = run_worker(place, "", backlog.clicks, shown)
     found = {"clicks": backlog.clicks, "seed": backlog.seed, "worker": worker, "bare_loop": bare}
     found["worker_to_bare_loop"] = round(worker.per_s / bare.per_s, 3)
-    if backlog.usual_clicks:
-        usual = run_usual(place, backlog.usual_clicks, shown)
-        found |= {"usual_faust": usual, "worker_to_usual_faust": round(worker.per_s / usual.per_s, 1)}
+    for way in backlog.ways:
+        usual = run_usual(place, way, backlog.usual_clicks, shown)
+        found |= {way.key: usual, f"worker_to_{way.key}": round(worker.per_s / usual.per_s, 1)}
     return found
 
 
@@ -65,25 +72,28 @@ def run_worker(place: Deployment, prefix: str, clicks: int, shown: Progress) -> 
     return _until_done(place, place.worker(prefix), prefix + Topic.DECISIONS, clicks, shown, _WORKER_PER_S)
 
 
-def run_usual(place: Deployment, clicks: int, shown: Progress) -> Spent:
-    """The same job as most would write it: see `bench/usual_faust.py`."""
-    child = place.child(
-        "bench.usual_faust",
-        ["worker", "--without-web"],
-        USUAL_KAFKA=f"kafka://{place.kafka['bootstrap.servers']}",
-        USUAL_REDIS=place.servers.redis.url,
-        USUAL_RELEASE=os.path.join(place.models_uri, place.release),
-    )
-    return _until_done(place, child, f"usual-{Topic.DECISIONS}", clicks, shown, _USUAL_PER_S)
+def run_usual(place: Deployment, way: Way, clicks: int, shown: Progress) -> Spent:
+    """The same job as most would write it, in a Redis database of its own: see `bench/usual_*.py`."""
+    place.create_topics(f"{way.key}-")
+    servers = Servers(place.kafka["bootstrap.servers"], place.servers.redis.url, Path(place.models_uri) / place.release)
+    decisions = f"{way.key}-{Topic.DECISIONS}"
+    child = way.process(servers, f"usual-{Topic.CLICKS}", decisions, place.folder)
+    return _until_done(place, child, decisions, clicks, shown, way.guess_per_s, way.pause_s)
 
 
 def _until_done(
-    place: Deployment, child: Child, topic: str, records: int, shown: Progress, guess_per_s: float
+    place: Deployment,
+    child: Child,
+    topic: str,
+    records: int,
+    shown: Progress,
+    guess_per_s: float,
+    pause_s: float = 0.0,
 ) -> Spent:
     watch = Watch(place.kafka, topic, place.partitions)
     try:
         with child, step(shown, f"{child.module}, {records:,} clicks", _START_S + records / guess_per_s) as turn:
             clocks = {"process": child.cpu_s, **place.server_clocks()}
-            return spent(*watch.until(records, child, clocks, LIMIT_S, turn))
+            return spent(*watch.until(records, child, clocks, LIMIT_S, turn, pause_s))
     finally:
         watch.close()

@@ -21,6 +21,7 @@ from bench.clicks import draw_clicks, fill
 from bench.deployment import PARTITIONS, Deployment
 from bench.progress import progress, step
 from bench.stages import time_stages
+from bench.usual_ways import FAUST
 from contracts.errors import SlidrError
 from contracts.topics import Topic
 from streams.scoring import CHUNK_RECORDS
@@ -69,7 +70,7 @@ def measure(place: Deployment, shown: Progress) -> dict[str, float]:
     least = {name: min(figures[name] for figures in rounds) for name in rounds[0]}
     place.create_topics("usual-")
     fill(place.kafka, f"usual-{Topic.CLICKS}", clicks[:USUAL_CLICKS], place.partitions)
-    usual = run_usual(place, USUAL_CLICKS, shown).cpu_us
+    usual = run_usual(place, FAUST, USUAL_CLICKS, shown).cpu_us
     return {**ratios(least, usual["process"] + usual["redis"]), **counts}
 
 

@@ -20,12 +20,22 @@ REALTIME = 10  # of 1 to 99, round robin
 
 
 class Child:
-    """One Python module run as a process of its own; started on entering, stopped with SIGTERM on leaving."""
+    """One Python module run as a process of its own; started on entering, stopped with SIGTERM on leaving.
 
-    def __init__(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    `python`: of another environment than this one's.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        python: Path = Path(sys.executable),
+    ) -> None:
         self.module = module
         self.log = log
-        self._command = [sys.executable, "-m", module, *arguments]
+        self._command = [str(python), "-m", module, *arguments]
         self._environment = dict(environment)
         self._guard: subprocess.Popen[bytes] | None = None
         self.pid = 0

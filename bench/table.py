@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.results import Result
 from bench.tail import SEGMENTS
+from bench.usual_ways import WAYS
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -59,17 +60,17 @@ def _milliseconds(q: _Figures) -> str:
 
 def _backlog(figures: _Figures) -> list[str]:
     rows = []
-    for key, name in (("bare_loop", "bare loop"), ("worker", "worker"), ("usual_faust", "the usual Faust way")):
-        if spent := figures.get(key):
-            cpu = spent["cpu_us"]
-            each = (cpu.get(process, 0.0) for process in ("process", "redis", "kafka"))
-            rows.append((name, spent["records"], spent["per_s"], *each, f"{spent['others_ratio']:.0%}"))
+    ways = [(way.key, way.name) for way in WAYS if way.key in figures]
+    for key, name in (("bare_loop", "bare loop"), ("worker", "worker"), *ways):
+        spent = figures[key]
+        each = (spent["cpu_us"].get(process, 0.0) for process in ("process", "redis", "kafka"))
+        rows.append((name, spent["records"], spent["per_s"], *each, f"{spent['others_ratio']:.0%}"))
     head = ("", "clicks", "clicks/s", "CPU µs/click: itself", "Redis", "Kafka", "machine used by others")
-    ratios = f"Worker: {figures['worker_to_bare_loop']:.2f} × the bare loop"
-    if "worker_to_usual_faust" in figures:
-        by_cpu = sum(figures["usual_faust"]["cpu_us"].values()) / sum(figures["worker"]["cpu_us"].values())
-        ratios += f", {figures['worker_to_usual_faust']:.0f} × the usual Faust way ({by_cpu:.0f} × by CPU of all three)"
-    return [*_table(head, rows), ratios + ".", ""]
+    ratios = [f"{figures['worker_to_bare_loop']:.2f} × the bare loop"]
+    for key, name in ways:
+        by_cpu = sum(figures[key]["cpu_us"].values()) / sum(figures["worker"]["cpu_us"].values())
+        ratios.append(f"{figures[f'worker_to_{key}']:.0f} × {name} ({by_cpu:.0f} × by CPU of all three)")
+    return [*_table(head, rows), f"Worker: {', '.join(ratios)}.", ""]
 
 
 def _replay(figures: _Figures) -> list[str]:

@@ -62,9 +62,19 @@ class Watch:
         return Mark(time.monotonic(), records, cpu, child.thread_cpu_s(), machine_times())
 
     def until(
-        self, records: int, child: Child, clocks: Mapping[str, Clock], limit_s: float, turn: Callable[[], None]
+        self,
+        records: int,
+        child: Child,
+        clocks: Mapping[str, Clock],
+        limit_s: float,
+        turn: Callable[[], None],
+        pause_s: float = 0.0,
     ) -> tuple[Mark, Mark]:
-        """From the first record seen to so many. Raises Unavailable if the process ends, or takes too long."""
+        """From the first record seen to so many. Raises Unavailable if the process ends, or takes too long.
+
+        Where records come in bursts, at least `pause_s` apart, from the end of the first burst: all that was done
+        before it is not counted, nor is the time that it took.
+        """
         first: Mark | None = None
         deadline_s = time.monotonic() + limit_s
         while (now := sum(self.ends())) < records:
@@ -74,6 +84,7 @@ class Watch:
             if first:
                 turn()
             elif now:
+                wait_for_pause(lambda: sum(self.ends()), pause_s)
                 first = self.mark(clocks, child)
             else:
                 time.sleep(FIRST_LOOK_S)
@@ -83,6 +94,20 @@ class Watch:
     def close(self) -> None:
         """Give back the connection."""
         self._consumer.close()
+
+
+def wait_for_pause(
+    count: Callable[[], int],
+    pause_s: float,
+    clock: Clock = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait until a count has not grown for so long."""
+    seen, since_s = count(), clock()
+    while clock() - since_s < pause_s:
+        sleep(FIRST_LOOK_S)
+        if (now := count()) > seen:
+            seen, since_s = now, clock()
 
 
 class Spent(Struct, frozen=True):

@@ -1,7 +1,9 @@
 """What was used between two moments, per record and as a share of the machine."""
 
+from itertools import count
+
 from bench.cpu import MachineTimes
-from bench.watch import Mark, spent
+from bench.watch import Mark, spent, wait_for_pause
 
 
 def mark(at_s: float, records: int, redis_s: float, loop_s: float, machine: MachineTimes) -> Mark:
@@ -26,6 +28,19 @@ def test_what_is_neither_ours_nor_idle_was_used_by_others_or_stolen() -> None:
     found = spent(first, last)
 
     assert (found.busy_ratio, found.others_ratio, found.stolen_ratio) == (0.75, 0.5, 0.1)
+
+
+def test_a_burst_is_over_when_nothing_has_come_for_a_while() -> None:
+    #      burst         pause of 0.1 s        next burst
+    # 1, 1, 2, 2, 5 | 5, 5, 5, 5, … 5, 5, 5 | 9
+    counts = iter([1, 1, 2, 2, 5, *[5] * 12, 9])
+    clock = count(0.0, 0.01)
+
+    wait_for_pause(lambda: next(counts), 0.1, lambda: next(clock), lambda seconds: None)
+
+    left = list(counts)
+    assert left[0] == 5
+    assert left[-1] == 9
 
 
 def test_what_is_negligible_is_left_out() -> None:
