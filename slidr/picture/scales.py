@@ -33,8 +33,10 @@ def from_zero(highest: float, start: float, end: float, most_ticks: int = 4) -> 
 
 
 def between(lowest: float, highest: float, start: float, end: float, most_ticks: int = 4) -> Scale:
-    """From a round number not above `lowest` to one not below `highest`."""
-    step = round_step((highest - lowest) / most_ticks or abs(highest) or 1.0)
+    """From a round number not above `lowest` to one not below `highest`; two that hardly differ are taken for one."""
+    largest = max(abs(lowest), abs(highest))
+    apart = highest - lowest > 1e-9 * largest
+    step = round_step((highest - lowest) / most_ticks if apart else largest or 1.0)
     first, last = floor(lowest / step + 1e-9), ceil(highest / step - 1e-9)
     last = max(last, first + 1)
     return Scale(first * step, last * step, start, end, [i * step for i in range(first, last + 1)])
@@ -47,7 +49,8 @@ def whole_numbers(first: int, last: int, start: float, end: float, most_ticks: i
 
 
 def round_step(least: float) -> float:
-    """The smallest of 1, 2, 5, 10, 20, ... (and their parts) that is not below `least`."""
+    """The smallest of 1, 2, 5, 10, 20, ... (and their parts) that is not below `least`, nor below 1e-300."""
+    least = max(least, 1e-300)
     power = 10.0 ** floor(log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slidr.demo.follow import Sample
@@ -149,6 +149,8 @@ def test_a_scale_from_zero_holds_the_highest_value_with_few_round_ticks(highest:
 
 
 @given(st.floats(-1e3, 1e3), st.floats(0, 1e3))
+@example(0.0, 5e-324)
+@example(1e3, 1e-12)
 def test_a_scale_between_two_values_holds_both_with_few_round_ticks(lowest: float, more: float) -> None:
     scale = between(lowest, lowest + more, 100, 0)
 
