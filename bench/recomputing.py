@@ -21,9 +21,9 @@ from bench.deployment import Deployment
 from bench.progress import step
 from bench.replays import COMPARE_PER_S, UNLIMITED, differing, now_ms, planned, replaying, shadow_topic
 from bench.watch import Spent, Watch, spent
+from contracts.agreement import Agreed
 from contracts.events import Click
 from contracts.topics import Topic
-from replay.agreement import Agreed
 from slidr.replaying import Outcome
 
 _LIMIT_S: Final = 3_600.0

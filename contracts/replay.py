@@ -13,11 +13,13 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 
+from contracts.agreement import Agreed
 from contracts.events import Offset, TimeMs
 
 ReplayAction = Literal["run", "cancel", "rate"]
 Direction = Literal["invalidate", "restore", "both"]
 ReplayState = Literal["running", "done", "cancelled"]
+Step = Literal["counting", "comparing"]
 ReplayId = Annotated[str, Meta(min_length=1, max_length=64)]
 Rate = Annotated[float, Meta(gt=0)]
 
@@ -103,11 +105,22 @@ class ReplayRequest(Struct, frozen=True):
 
 
 class ReplayTask(Struct, frozen=True):
-    """One record of `replay-tasks[p]`: do what is left of partition p of a run. Done twice it is done once."""
+    """One record of `replay-tasks[p]`: do what is left of partition p of a run. Done twice it is done once.
+
+    A run that counts features again has one task, for all that is left of it: counting needs all partitions at once.
+    """
 
     replay_id: ReplayId
     revision: int
     partition: int
+
+
+class Preparation(Struct, frozen=True):
+    """What comes before clicks are decided on features counted again: `clicks` of `total` are done of a step."""
+
+    step: Step
+    clicks: int
+    total: int
 
 
 class ReplayProgress(Struct, frozen=True):
@@ -117,6 +130,9 @@ class ReplayProgress(Struct, frozen=True):
     `output_offset` of its partition in the output. `feature-log[p]` holds none of those clicks before `log_offset`.
     `written` counts the run's records so far, `clicks_per_s` is the rate since the record before. `problem`: why nobody
     goes on until the run is asked for again.
+
+    Where features are counted again, the first partition that is left tells of the `preparation`, at that one's rate.
+    The record that ends a partition has the `agreement`, which is over all partitions.
     """
 
     replay_id: ReplayId
@@ -131,6 +147,8 @@ class ReplayProgress(Struct, frozen=True):
     by: str
     at_ms: TimeMs
     problem: str | None = None
+    preparation: Preparation | None = None
+    agreement: Agreed | None = None
 
 
 class Replay(NamedTuple):

@@ -25,7 +25,7 @@ from contracts.topics import Topic, topic_name
 from replay.broker import Broker
 from replay.releases import Releases
 from replay.run import Where
-from replay.tasks import do_task, tasks_of
+from replay.tasks import Recompute, do_task, tasks_of
 from streams.app import TablelessApp
 from streams.threads import in_daemon_thread
 
@@ -74,9 +74,10 @@ class _Stop:
 class ReplayAgent:
     """One agent process. Make it and run it inside the event loop."""
 
-    def __init__(self, options: AgentOptions, releases: Releases) -> None:
+    def __init__(self, options: AgentOptions, releases: Releases, recompute: Recompute) -> None:
         self._options = options
         self._releases = releases
+        self._recompute = recompute
         self._loop = asyncio.get_running_loop()
         self._failed: asyncio.Future[Any] = self._loop.create_future()
         self._stop = _Stop()
@@ -169,7 +170,7 @@ class ReplayAgent:
         self._at_work[tp] = stop
         log.info("task", partition=tp.partition, offset=event.message.offset)
         try:
-            work = partial(do_task, self._options.where, self._releases, event.value, stop.thread)
+            work = partial(do_task, self._options.where, self._releases, self._recompute, event.value, stop.thread)
             if await self._patiently(work, stop):
                 event.ack()
         finally:

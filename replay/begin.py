@@ -30,11 +30,6 @@ def begin(
     at_ms: TimeMs, by: str, *, clicks_per_s: float | None = None, again: bool = False, shared: bool = False,
 ) -> Replay:  # fmt: skip
     """The run of this plan, asked for now or before; `shared`: of agents. Raises Refused, and nothing was written."""
-    if shared and job.recompute is not None:
-        raise Refused(
-            f"Replay {plan_id} counts features again, over all partitions at once, which agents cannot share. Run it "
-            "with --local."
-        )
     releases.check(job)
     replays = log.replays()
     mine = [replay for replay in replays if replay.id == plan_id and replay.job.publish == job.publish]

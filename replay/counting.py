@@ -5,7 +5,6 @@
 The store must be empty and nobody else's. What a worker counts nowhere (bad records, late clicks) is counted nowhere.
 """
 
-import asyncio
 import os
 from collections import deque
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
@@ -18,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from billing.log import Stretch
-from contracts.errors import Misconfigured, Unavailable
+from contracts.errors import Misconfigured
 from contracts.ports import CountCall, Counted, FeatureStore, RefusedCount
 from features.answers import ANSWER_BYTES, UNSEEN_ANSWER
 from replay.merging import Numbered
 from replay.sharing import SharedIps
 from streams.records import decode_clicks
+from streams.threads import in_daemon_thread
 
 # As a worker's on a backlog.
 _CALL_RECORDS: Final = 256
@@ -53,13 +53,13 @@ class Answers:
 
 
 def _kept(folder: Path, count: int) -> npt.NDArray[np.uint8]:
-    """Room for so many answers (count, 108). Raises Unavailable where the disk has none."""
+    """Room for so many answers (count, 108). Raises Misconfigured where the disk has none."""
     with TemporaryFile(dir=folder) as file:
         try:
             # Without it a disk that fills up later would end the process without a word.
             os.posix_fallocate(file.fileno(), 0, count * ANSWER_BYTES)
         except OSError as error:
-            raise Unavailable(
+            raise Misconfigured(
                 f"{folder} has no room for {count * ANSWER_BYTES:,} bytes of counted features: {error.strerror}. Name "
                 "another folder in TMPDIR, or take a shorter range."
             ) from error
@@ -76,7 +76,7 @@ async def count_again(store: FeatureStore, records: Iterable[Numbered], answers:
     source = iter(records)
     under_way: deque[tuple[Sequence[Numbered], list[int], Awaitable[Counted | RefusedCount]]] = deque()
     watermark = None
-    while call := await asyncio.to_thread(lambda: list(islice(source, _CALL_RECORDS))):
+    while call := await in_daemon_thread(lambda: list(islice(source, _CALL_RECORDS))):
         clicks, numbers = decode_clicks(call).counted()
         last = call[-1].number
         # Acknowledged at once, so that the store keeps no answers: after a failure all is counted from the beginning.

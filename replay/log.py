@@ -123,7 +123,12 @@ class ReplayLog:
 
 def is_final(replay: Replay, progress: Mapping[int, ReplayProgress]) -> bool:
     """Whether every partition of a run is done or stopped. Pure."""
-    return all(partition in progress and progress[partition].state != "running" for partition in replay.job.spans)
+    return not left_of(replay, progress)
+
+
+def left_of(replay: Replay, progress: Mapping[int, ReplayProgress]) -> list[int]:
+    """The partitions of a run that are not at their end, in order. Pure."""
+    return [p for p in sorted(replay.job.spans) if p not in progress or progress[p].state == "running"]
 
 
 def first_progress(replay: Replay, partition: int, by: str) -> ReplayProgress:

@@ -9,12 +9,13 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from billing.log import open_consumer
+from contracts.agreement import Agreed, Unexplained
 from contracts.errors import BadInput, Misconfigured, Refused
 from contracts.features import FEATURE_IDS
 from contracts.ports import FloatMatrix
 from contracts.replay import ReplayJob
 from replay.again import Again, ClickSource
-from replay.agreement import Agreed, Agreement, Unexplained
+from replay.agreement import Agreement
 from replay.releases import Releases
 from replay.rescoring import Rescorer
 from replay.warming import GoOn

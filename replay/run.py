@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from confluent_kafka import Consumer
 from msgspec.structs import replace
 
+from contracts.agreement import Agreed
 from contracts.errors import Unavailable
 from contracts.replay import Direction, Replay, ReplayState
 from replay.log import ReplayLog, first_progress
@@ -49,16 +50,23 @@ class Where:
     archive_uri: str = ""
 
 
+class Recounted(NamedTuple):
+    """How to read rows on features counted again, and how far those are the logged ones; None if that was not seen."""
+
+    read: ReadRows
+    agreement: Agreed | None
+
+
 class PartitionRun:
     """One partition of one run. `on_clicks(n)` hears that n more offsets are done; `stop` ends it at the next rows.
 
-    `read` gives the rows: as logged, unless something else is told.
+    Rows are as logged, unless they are `recounted`.
     """
 
     def __init__(
         self, where: Where, replay: Replay, partition: int, rescorer: Rescorer, log: ReplayLog,
         on_clicks: Callable[[int], None] = lambda clicks: None, stop: threading.Event | None = None,
-        read: ReadRows | None = None,
+        recounted: Recounted | None = None,
     ) -> None:  # fmt: skip
         self._where = where
         self._replay = replay
@@ -68,7 +76,8 @@ class PartitionRun:
         self._log = log
         self._on_clicks = on_clicks
         self._logs = Logs(where.kafka, where.prefix, where.archive_uri)
-        self._read = read or self._logs.rows
+        self._read: ReadRows = recounted.read if recounted else self._logs.rows
+        self._agreement = recounted and recounted.agreement
         self._topic = output_topic(replay, where.prefix)
         self._stop = stop or threading.Event()
         self._pace = Pace(replay.clicks_per_s, time.monotonic, self._stop.wait)
@@ -170,7 +179,8 @@ class PartitionRun:
         self._told = now_s, done
         rate = round((done - before) / max(now_s - before_s, 1e-3), 1)
         self._at = replace(
-            self._at, state=state, clicks_per_s=rate, by=self._where.by, at_ms=_now_ms(), problem=None
+            self._at, state=state, clicks_per_s=rate, by=self._where.by, at_ms=_now_ms(), problem=None,
+            preparation=None, agreement=None if state == "running" else self._agreement,
         )  # fmt: skip
         self._log.tell(self._at)
         return state

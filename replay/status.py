@@ -5,8 +5,9 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from contracts.agreement import Agreed
 from contracts.events import TimeMs
-from contracts.replay import Direction, Replay, ReplayProgress
+from contracts.replay import Direction, Preparation, Replay, ReplayProgress
 
 # Whoever works on a partition tells every second; before the first clicks it may read for long what is in force.
 QUIET_MS: Final = 30_000
@@ -18,6 +19,9 @@ class RunStatus(Struct, frozen=True):
 
     `interrupted`: begun, not done, and nobody has told of it for `QUIET_MS`; `failed`: likewise, and somebody has said
     why. `agents` work on it. `seconds_left` is None while nobody works.
+
+    `preparation`: nothing is decided yet, features are being counted again or compared. `agreement`: how far those are
+    the logged ones, once a partition is at its end.
     """
 
     replay_id: str
@@ -37,6 +41,8 @@ class RunStatus(Struct, frozen=True):
     seconds_left: float | None
     agents: tuple[str, ...]
     partitions: tuple[ReplayProgress, ...]
+    preparation: Preparation | None = None
+    agreement: Agreed | None = None
 
     @property
     def is_over(self) -> bool:
@@ -54,6 +60,8 @@ def run_status(replay: Replay, progress: Mapping[int, ReplayProgress], now_ms: i
     # Between two partitions nobody works, and the run goes on.
     lately = any(now_ms - one.at_ms < QUIET_MS and one.problem is None for one in progress.values())
     state = _state(replay, progress, lately)
+    preparation = next((one.preparation for one in working if one.preparation), None)
+    left = clicks - done + _before(preparation, clicks)
     return RunStatus(
         replay_id=replay.id,
         revision=replay.revision,
@@ -69,15 +77,25 @@ def run_status(replay: Replay, progress: Mapping[int, ReplayProgress], now_ms: i
         written=sum(one.written for one in progress.values()),
         clicks_per_s=rate,
         limit_clicks_per_s=replay.clicks_per_s,
-        seconds_left=(clicks - done) / rate if state == "running" and rate > 0 else None,
+        seconds_left=left / rate if state == "running" and rate > 0 else None,
         agents=tuple(sorted({one.by for one in working})),
         partitions=tuple(progress[p] for p in sorted(progress)),
+        preparation=preparation,
+        agreement=next((one.agreement for one in progress.values() if one.agreement), None),
     )
 
 
 def is_worked_on(progress: ReplayProgress, now_ms: int) -> bool:
     """Whether somebody has told of this partition lately, and is not at its end."""
     return progress.state == "running" and progress.problem is None and now_ms - progress.at_ms < QUIET_MS
+
+
+def _before(preparation: Preparation | None, clicks: int) -> int:
+    """How many clicks must be counted and compared before the first of `clicks` is decided."""
+    if preparation is None:
+        return 0
+    comparing = clicks if preparation.step == "counting" else 0
+    return preparation.total - preparation.clicks + comparing
 
 
 def _state(replay: Replay, progress: Mapping[int, ReplayProgress], lately: bool) -> RunState:

@@ -1,26 +1,29 @@
-"""Replays whose features are counted again: in a Redis of the command's own, which is thrown away afterwards."""
+"""Replays whose features are counted again: in a Redis of the process's own, which is thrown away afterwards."""
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from billing.log import Stretch
+from contracts.agreement import Agreed
+from contracts.errors import Misconfigured
 from contracts.replay import Replay, ReplayJob
 from features.entities import EntityHasher
 from features.redis_store import RedisFeatureStore
 from replay.again import ClickSource, check_key
-from replay.agreement import Agreed
 from replay.counting import Answers, count_again
-from replay.limits import Limit
-from replay.log import ReplayLog
+from replay.log import ReplayLog, left_of
 from replay.measuring import Judges, measure
+from replay.preparing import Preparing
+from replay.run import Recounted, Where
 from replay.sharing import SharedIps
 from replay.warming import GoOn, merged_clicks
 from rules.ruleset import RuleSet
-from slidr.replaying import Outcome, Told, clicks_of, logs_of, releases_of, run_here
+from slidr.replaying import Told, clicks_of, do_partitions, logs_of, releases_of
 from slidr.servers import RedisServer
 from slidr.servers.redis import find_redis_server
 from slidr.settings import Settings, kafka_config
@@ -32,30 +35,43 @@ REPLAYING: Final = "Replaying"
 
 def check_recompute(settings: Settings, job: ReplayJob) -> None:
     """Raise Misconfigured where features cannot be counted again, or could not be those of the workers."""
+    key = _key(settings)
     find_redis_server()
-    check_key(logs_of(settings), job.spans, EntityHasher(_key(settings)))
+    check_key(logs_of(settings), job.spans, EntityHasher(key))
 
 
-def recompute_here(settings: Settings, replay: Replay, log: ReplayLog, told: Told) -> Outcome:
-    """Count, compare with what was logged, and do all partitions of a run. Raises SlidrError; what is done stays."""
-    total = clicks_of(replay.job)
-    replaying: Callable[[int], None] = lambda clicks: told(REPLAYING, total, clicks)  # noqa: E731
-    if log.is_final(replay):
-        return run_here(settings, replay, log, replaying)
-    limit = Limit(replay, log)
-    with counted_again(settings, replay.job, limit, told) as source:
-        agreement = compared(settings, replay.job, source, limit, told)
-        outcome = run_here(settings, replay, log, replaying, source.reader(rules_of(settings, replay.job)))
-    outcome.agreement = None if limit.cancelled else agreement
-    return outcome
+def recompute(
+    settings: Settings, where: Where, told: Told, replay: Replay, log: ReplayLog, stop: threading.Event
+) -> None:  # fmt: skip
+    """Count, compare with what was logged, and do all partitions of a run, until `stop`.
+
+    What is done of it stays. Raises SlidrError.
+    """
+    total, job = clicks_of(replay.job), replay.job
+    if not (left := left_of(replay, log.progress(replay.revision))):
+        return
+    preparing = Preparing(replay, left[0], log, where.by, stop)
+    with counted_again(settings, job, preparing.over("counting", clicks_to_count(job)), told) as source:
+        if stop.is_set():
+            return
+        agreement = compared(settings, job, source, preparing.over("comparing", total), told)
+        recounted = Recounted(source.reader(rules_of(settings, job)), None if preparing.cancelled else agreement)
+        do_partitions(settings, where, replay, log, lambda clicks: told(REPLAYING, total, clicks), stop, recounted)
+
+
+def recompute_by_agent(
+    settings: Settings, where: Where, replay: Replay, log: ReplayLog, stop: threading.Event
+) -> None:  # fmt: skip
+    """As `recompute`, without bars. Raises Misconfigured as `check_recompute`, before anything is written."""
+    check_recompute(settings, replay.job)
+    recompute(settings, where, lambda step, total, done: None, replay, log, stop)
 
 
 @contextmanager
 def counted_again(settings: Settings, job: ReplayJob, go_on: GoOn, told: Told) -> Iterator[ClickSource]:
     """Rows on features counted again; not all of them where `go_on` has ended it. Raises SlidrError."""
     kafka, prefix = kafka_config(settings, "consumer"), settings.topic_prefix
-    ranges = job.recompute or {}
-    total = sum(one.end - one.first for one in ranges.values())
+    ranges, total = job.recompute or {}, clicks_to_count(job)
 
     def counted(clicks: int) -> bool:
         told(COUNTING, total, clicks)
@@ -91,6 +107,14 @@ def rules_of(settings: Settings, job: ReplayJob) -> RuleSet:
     return RuleSet.from_json(releases_of(settings).load(job.model_version).rules_json)
 
 
+def clicks_to_count(job: ReplayJob) -> int:
+    """How many records of `clicks` are counted again, those before the range included."""
+    return sum(one.end - one.first for one in (job.recompute or {}).values())
+
+
 def _key(settings: Settings) -> str:
-    assert settings.entity_key is not None, "asked for when the settings were read"
+    if settings.entity_key is None:
+        raise Misconfigured(
+            "SLIDR_ENTITY_KEY is not set. Counts of distinct entities depend on it: set the one that the workers have."
+        )
     return settings.entity_key.get_secret_value()

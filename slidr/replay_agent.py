@@ -2,15 +2,16 @@
 
 import asyncio
 import signal
+from functools import partial
 
 import structlog
 import uvloop
 
 from replay.agent import AgentOptions, ReplayAgent
 from replay.broker import broker_of
-from replay.run import Where
 from slidr.logs import log_to_stderr
-from slidr.replaying import releases_of
+from slidr.recomputing import recompute_by_agent
+from slidr.replaying import releases_of, where_of
 from slidr.settings import Settings, kafka_config
 from streams.topic_admin import check_topics_at_start
 
@@ -25,10 +26,9 @@ def run_replay_agent(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     log = structlog.get_logger()
-    kafka = kafka_config(settings, "consumer")
-    where = Where(kafka, settings.topic_prefix, settings.worker_id, settings.archive_uri)
-    options = AgentOptions(where, broker_of(kafka), f"{settings.group}-replay", settings.session_timeout_s)
-    agent = ReplayAgent(options, releases_of(settings))
+    where = where_of(settings, settings.worker_id)
+    options = AgentOptions(where, broker_of(where.kafka), f"{settings.group}-replay", settings.session_timeout_s)
+    agent = ReplayAgent(options, releases_of(settings), partial(recompute_by_agent, settings, where))
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, agent.stop)

@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from contracts.errors import Refused
 from replay.status import RunStatus
 from slidr.commands.output import progress_bars
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 LOOK_S: Final = 0.5
 # Sessions: longer than that of an agent that died, and than its group takes to notice.
@@ -25,15 +28,23 @@ def follow(found: Callable[[], RunStatus], session_s: float, say: Callable[[str]
             task = progress.add_task(run.replay_id, total=run.clicks)
             waiting = _Waiting(PATIENCE_SESSIONS * session_s, say)
             while not (run := found()).is_over:
-                progress.update(task, completed=run.done, description=f"{run.replay_id} {_who(run)}")
+                draw(progress, task, run, _who(run))
                 waiting.look(run)
                 time.sleep(LOOK_S)
-            progress.update(task, completed=run.done, description=f"{run.replay_id} {run.state}")
+            draw(progress, task, run, run.state)
     except KeyboardInterrupt:
         return run
     if run.state == "failed":
         raise Refused(failure(run))
     return run
+
+
+def draw(progress: "Progress", task: "TaskID", run: RunStatus, what: str) -> None:
+    """The bar of a run; that of counting or comparing before its clicks are decided."""
+    if (step := run.preparation) is None:
+        progress.update(task, total=run.clicks, completed=run.done, description=f"{run.replay_id} {what}")
+    else:
+        progress.update(task, total=step.total, completed=step.clicks, description=f"{run.replay_id} {step.step}")
 
 
 def failure(run: RunStatus) -> str:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from contracts.agreement import Agreed
 from contracts.replay import ReplayJob
-from replay.agreement import Agreed
 from replay.comparing import compare
 from replay.comparison import Compared
 from replay.log import ReplayLog

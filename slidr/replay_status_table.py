@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from replay.status import RunStatus
 from slidr.commands.output import progress_bars
-from slidr.replay_following import LOOK_S
+from slidr.replay_following import LOOK_S, draw
+from slidr.replay_words import preparation_text
 from slidr.times import show_duration, show_time
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ def status_table(runs: "Sequence[RunStatus]") -> "Table":
         output = "published" if run.publish else "shadow topic"
         if run.only_changed:
             output += f", changes ({run.direction})"
+        at = "" if run.preparation is None else f"\n{preparation_text(run.preparation)}"
         left = "" if run.seconds_left is None else f"\n{show_duration(run.seconds_left)} left"
         table.add_row(
             f"{run.replay_id}\nrevision {run.revision}\nby {run.by}",
             f"{run.model_version}\n{output}",
-            f"{run.state}{left}",
+            f"{run.state}{at}{left}",
             f"{run.done:,} of {run.clicks:,} ({run.done / max(1, run.clicks):.0%})\n{run.written:,} written",
             f"{run.clicks_per_s:,.0f}\nof {run.limit_clicks_per_s:,.0f}",
         )
@@ -71,5 +73,5 @@ def show_progress(found: "Callable[[], Sequence[RunStatus]]") -> None:
 def _drawn(runs: "Sequence[RunStatus]", progress: "Progress", tasks: "dict[int, TaskID]") -> "Sequence[RunStatus]":
     for run in runs:
         if run.revision in tasks:
-            progress.update(tasks[run.revision], completed=run.done, description=f"{run.replay_id} {run.state}")
+            draw(progress, tasks[run.revision], run, run.state)
     return runs

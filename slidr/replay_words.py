@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from contracts.replay import ReplayJob
-from replay.agreement import Agreed
+from contracts.agreement import Agreed
+from contracts.replay import Preparation
 from replay.begin import CLICKS_PER_S
 from replay.estimate import Estimate
 from replay.plan import Plan
@@ -54,7 +54,12 @@ def agreement_lines(found: Agreed) -> list[str]:
     return lines
 
 
-def outcome_text(outcome: Outcome, job: ReplayJob) -> str:
+def preparation_text(found: Preparation) -> str:
+    """What is done before the first click is decided, in short lines."""
+    return f"{found.step} features\n{found.clicks:,} of {found.total:,}\nnone decided yet"
+
+
+def outcome_text(outcome: Outcome) -> str:
     """What became of a run, and what to do next."""
     name = outcome.replay_id
     lines = [
@@ -63,8 +68,6 @@ def outcome_text(outcome: Outcome, job: ReplayJob) -> str:
     ]
     if outcome.agreement is not None:
         lines += agreement_lines(outcome.agreement)
-    elif job.recompute is not None and outcome.state == "done":
-        lines.append(f"It was done before, so nothing was counted. `slidr replay report {name}` counts and compares.")
     if outcome.state not in ("done", "cancelled"):
         lines.append(f"It goes on. `slidr replay status {name} --follow` looks again, `cancel` ends it.")
     return "\n".join(lines)

@@ -1,30 +1,47 @@
 """A run to its end, with bars: in this process, on features as logged or counted again, or looking at agents."""
 
+import threading
 import time
 
 import typer
 
 from contracts.replay import Replay
 from replay.log import ReplayLog
+from replay.status import RunStatus, run_status
 from slidr.commands.output import progress_bars, stepped
-from slidr.replaying import Outcome, clicks_of, run_by_agents, run_here
+from slidr.replay_following import follow
+from slidr.replaying import Outcome, clicks_of, do_partitions, outcome_of, user, where_of
 from slidr.settings import Settings
 
 
 def run_to_its_end(settings: Settings, replay: Replay, log: ReplayLog, *, local: bool) -> Outcome:
     """What became of the run. Raises SlidrError; what was done stays done."""
+
+    def found() -> RunStatus:
+        now_ms = time.time_ns() // 1_000_000
+        return run_status(log.replay(replay.revision) or replay, log.progress(replay.revision), now_ms)
+
     if not local:
-        return run_by_agents(settings, replay, log, _now_ms, lambda told: typer.echo(told, err=True))
-    if replay.job.recompute is None:
-        with progress_bars() as progress:
-            task = progress.add_task("Replaying", total=clicks_of(replay.job))
-            return run_here(settings, replay, log, lambda clicks: progress.advance(task, clicks))
+        follow(found, settings.session_timeout_s, lambda told: typer.echo(told, err=True))
+    elif replay.job.recompute is None:
+        _run_here(settings, replay, log)
+    else:
+        _recompute_here(settings, replay, log)
+    return outcome_of(settings, found(), replay)
+
+
+def _run_here(settings: Settings, replay: Replay, log: ReplayLog) -> None:
+    with progress_bars() as progress:
+        task = progress.add_task("Replaying", total=clicks_of(replay.job))
+        do_partitions(
+            settings, where_of(settings, user()), replay, log, lambda clicks: progress.advance(task, clicks),
+            threading.Event(),
+        )  # fmt: skip
+
+
+def _recompute_here(settings: Settings, replay: Replay, log: ReplayLog) -> None:
     # What Redis needs takes long to import.
-    from slidr.recomputing import recompute_here
+    from slidr.recomputing import recompute
 
     with progress_bars(width=9) as progress:
-        return recompute_here(settings, replay, log, stepped(progress))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+        recompute(settings, where_of(settings, user()), stepped(progress), replay, log, threading.Event())

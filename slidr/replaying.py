@@ -1,21 +1,20 @@
-"""Running a replay, in this process or by agents."""
+"""Doing the partitions of a run in this process, and what became of it."""
 
 import getpass
+import threading
 from collections.abc import Callable
 
 from msgspec import Struct
 
-from contracts.replay import Replay, ReplayJob, ReplayState
+from contracts.agreement import Agreed
+from contracts.replay import Replay, ReplayJob
 from model.signature import read_trusted_keys
-from replay.agreement import Agreed
 from replay.log import ReplayLog
 from replay.logs import Logs
 from replay.output import output_topic
 from replay.releases import Releases
-from replay.rows import ReadRows
-from replay.run import PartitionRun, Where
-from replay.status import RunState, RunStatus, run_status
-from slidr.replay_following import follow
+from replay.run import PartitionRun, Recounted, Where
+from replay.status import RunState, RunStatus
 from slidr.settings import Settings, kafka_config
 
 # told(step, total, n): n more clicks of a step are done.
@@ -25,7 +24,7 @@ Told = Callable[[str, int, int], None]
 class Outcome(Struct):
     """What became of a run; `written` records of it stand in `topic`.
 
-    `agreement` of features counted again with those that were logged, where this process has counted them.
+    `agreement` of features counted again with those that were logged, of a run that counts them.
     """
 
     replay_id: str
@@ -54,35 +53,26 @@ def logs_of(settings: Settings) -> Logs:
     return Logs(kafka_config(settings, "consumer"), settings.topic_prefix, settings.archive_uri)
 
 
-def run_here(
-    settings: Settings,
-    replay: Replay,
-    log: ReplayLog,
-    on_clicks: Callable[[int], None],
-    read: ReadRows | None = None,
-) -> Outcome:
-    """Do all partitions of a run, one after the other. Raises SlidrError; what was done stays done."""
-    where = Where(kafka_config(settings, "consumer"), settings.topic_prefix, user(), settings.archive_uri)
+def where_of(settings: Settings, by: str) -> Where:
+    """The deployment, for whoever works on a run."""
+    return Where(kafka_config(settings, "consumer"), settings.topic_prefix, by, settings.archive_uri)
+
+
+def do_partitions(
+    settings: Settings, where: Where, replay: Replay, log: ReplayLog, on_clicks: Callable[[int], None],
+    stop: threading.Event, recounted: Recounted | None = None,
+) -> None:  # fmt: skip
+    """Do all partitions of a run, one after the other, until `stop`. Raises SlidrError; what was done stays done."""
     rescorer = releases_of(settings).rescorer_for(replay.job)
-    states = [
-        PartitionRun(where, replay, partition, rescorer, log, on_clicks, read=read).run()
-        for partition in sorted(replay.job.spans)
-    ]  # fmt: skip
-    written = sum(progress.written for progress in log.progress(replay.revision).values())
-    state: ReplayState = "cancelled" if "cancelled" in states else "done"
-    return Outcome(replay.id, replay.revision, state, written, output_topic(replay, settings.topic_prefix))
+    for partition in sorted(replay.job.spans):
+        if not stop.is_set():
+            PartitionRun(where, replay, partition, rescorer, log, on_clicks, stop, recounted).run()
 
 
-def run_by_agents(
-    settings: Settings, replay: Replay, log: ReplayLog, now_ms: Callable[[], int], say: Callable[[str], None]
-) -> Outcome:
-    """Look at what agents do of a run, until it is at its end or somebody has seen enough. Raises SlidrError."""
-
-    def found() -> RunStatus:
-        return run_status(log.replay(replay.revision) or replay, log.progress(replay.revision), now_ms())
-
-    run = follow(found, settings.session_timeout_s, say)
-    return Outcome(replay.id, replay.revision, run.state, run.written, output_topic(replay, settings.topic_prefix))
+def outcome_of(settings: Settings, run: RunStatus, replay: Replay) -> Outcome:
+    """What became of a run."""
+    topic = output_topic(replay, settings.topic_prefix)
+    return Outcome(run.replay_id, run.revision, run.state, run.written, topic, run.agreement)
 
 
 def clicks_of(job: ReplayJob) -> int:

@@ -151,20 +151,21 @@ def run(
     if as_json:
         print_json(outcome)
     else:
-        typer.echo(outcome_text(outcome, job))
+        typer.echo(outcome_text(outcome))
 
 
 @app.command()
 def status(replay_id: MaybeId = None, follow: Follow = False, as_json: AsJson = False) -> None:
     """Show runs: how far they are, at which rate, and when they will be done. Without ID all of them.
 
-    With ID also its partitions, and who works on each.
+    With ID also its partitions, who works on each, and how far features counted again are the logged ones.
 
     Example: slidr replay status r20240602-031500-7f3a --follow
     """
     from replay.control import statuses
     from replay.log import ReplayLog
     from slidr.replay_status_table import partition_table, show_progress, status_table
+    from slidr.replay_words import agreement_lines
     from slidr.settings import kafka_config
     from slidr.settings_source import load_settings
 
@@ -189,6 +190,8 @@ def status(replay_id: MaybeId = None, follow: Follow = False, as_json: AsJson = 
             Console().print(status_table(runs))
             if replay_id:
                 Console().print(partition_table(runs[-1]))
+                for line in agreement_lines(runs[-1].agreement) if runs[-1].agreement else ():
+                    typer.echo(line)
 
 
 @app.command()
@@ -291,7 +294,6 @@ def _show(made: "Plan", where: str) -> None:
             "workers' verdicts, not with those corrections; publishing needs --again."
         )
     console.print(f"Saved as {where}", soft_wrap=True)
-    local = "[--local]" if made.job.recompute is None else "--local"
     console.print(
-        f"Run it: slidr replay run {made.id} {local} [--publish --only-changed]", soft_wrap=True, markup=False
+        f"Run it: slidr replay run {made.id} [--local] [--publish --only-changed]", soft_wrap=True, markup=False
     )

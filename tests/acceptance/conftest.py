@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from slidr.servers import KafkaServer
 from tests.acceptance.deployment import Deployment
+
+if TYPE_CHECKING:
+    from tests.acceptance.recomputed import Decided
 
 MakeDeployment = Callable[..., Deployment]
 
@@ -33,3 +37,12 @@ def make_deployment(topic_prefix: str, tmp_path: Path) -> Iterator[MakeDeploymen
 def deployment(kafka: KafkaServer, redis_url: str, make_deployment: MakeDeployment) -> Deployment:
     """Four partitions on the shared servers."""
     return make_deployment(kafka, redis_url)
+
+
+@pytest.fixture(scope="session")
+def decided(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Decided]":
+    """Decided by a worker and counted again. Publish nothing there: the tests share it."""
+    from tests.acceptance.recomputed import decided_and_recounted  # it needs files that need this one
+
+    with decided_and_recounted(kafka, tmp_path_factory.mktemp("recompute")) as found:
+        yield found

@@ -31,12 +31,14 @@ PATIENCE_S = 120.0
 
 
 class WorkerProcess:
-    """One `slidr worker` in a process of its own."""
+    """One `slidr worker`, or `slidr replay-agent`, in a process of its own."""
 
-    def __init__(self, environment: dict[str, str], log: Path, port: int | None = None) -> None:
+    def __init__(
+        self, environment: dict[str, str], log: Path, port: int | None = None, command: str = "worker"
+    ) -> None:  # fmt: skip
         self.port = port or free_port()
         self.log = log
-        self.process = SlidrProcess(("worker",), {**environment, "SLIDR_METRICS_PORT": str(self.port)}, log)
+        self.process = SlidrProcess((command,), {**environment, "SLIDR_METRICS_PORT": str(self.port)}, log)
 
     def ready(self) -> bool:
         """Whether `/readyz` says so; fails the test if the process has ended."""
@@ -127,8 +129,15 @@ class Deployment:
         self.workers.append(worker)
         return worker
 
+    def start_agent(self, name: str, **environment: str) -> WorkerProcess:
+        """Start a replay agent by that name; settings may be overridden."""
+        own = {**self.environment, "SLIDR_WORKER_ID": name, **environment}
+        agent = WorkerProcess(own, self._folder / f"{name}.log", command="replay-agent")
+        self.workers.append(agent)
+        return agent
+
     def close(self) -> None:
-        """End all workers."""
+        """End all workers and agents."""
         for worker in self.workers:
             worker.close()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contracts import events, replay, schemas
+from contracts import agreement, events, replay, schemas
 from contracts.errors import Refused
 from contracts.schemas import EVENTS, broken_by_code, committed_schema, schema, write_schemas
 from contracts.topics import Topic
@@ -26,7 +26,7 @@ def test_there_is_a_schema_for_every_event_and_no_other() -> None:
     defined = {name for topic in EVENTS for name in schema(topic)["$defs"]}
     structs = {
         name
-        for module in (events, replay)
+        for module in (agreement, events, replay)
         for name, kind in vars(module).items()
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
     }

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from contracts.agreement import Agreed
 from contracts.feature_log import Flag
 from contracts.features import FEATURE_INDEX, FEATURES
-from replay.agreement import Agreed, Agreement
+from replay.agreement import Agreement
 
 SEED = 5
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from billing.log import Stretch
-from contracts.errors import Misconfigured, Unavailable
+from contracts.errors import Misconfigured
 from contracts.features import LONGEST_WINDOW_MS
 from contracts.ports import CountCall, FeatureStore
 from features.answers import ANSWER_BYTES, UNSEEN_ANSWER
@@ -154,7 +154,7 @@ def test_an_address_is_shared_when_several_partitions_have_counted_clicks_of_it(
 
 
 def test_answers_that_no_disk_has_room_for_are_refused_before_any_is_counted(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match=r"has no room for [\d,]+ bytes of counted features"):
+    with pytest.raises(Misconfigured, match=r"has no room for [\d,]+ bytes of counted features"):
         Answers(tmp_path, {0: Stretch(0, 10**14)})
 
 

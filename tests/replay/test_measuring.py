@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import Producer
 
 from billing.log import Stretch
+from contracts.agreement import Agreed
 from contracts.errors import BadInput, Misconfigured
 from contracts.features import FEATURE_IDS
 from contracts.replay import ReplayJob, Selection
@@ -15,7 +16,6 @@ from contracts.topics import Topic, topic_name
 from features.entities import EntityHasher
 from features.memory_store import MemoryFeatureStore
 from replay.again import ClickSource, check_key
-from replay.agreement import Agreed
 from replay.counting import Answers, count_again
 from replay.logs import Logs
 from replay.measuring import Judges, measure

@@ -10,10 +10,10 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from msgspec.structs import replace
 
-from contracts.errors import BadInput, Refused
+from contracts.errors import BadInput
 from contracts.replay import LogRange, Replay, ReplayTask
 from replay.begin import begin, job_of
-from replay.log import ReplayLog
+from replay.log import ReplayLog, first_progress
 from replay.plans import Plans
 from replay.releases import Releases
 from replay.run import Where
@@ -30,16 +30,24 @@ def asked(logged: Logged, log: ReplayLog, replay_id: str, *, shared: bool, click
     """A plan that somebody runs."""
     job = job_of(Plans(logged.environment["SLIDR_REPLAYS_URI"]).read(replay_id), publish=False, only_changed=False,
                  direction="both")  # fmt: skip
-    releases = Releases(str(logged.models))
     now_ms = int(time.time() * 1000)
     return begin(
-        logged.kafka, logged.prefix, releases, log, replay_id, job, now_ms, "dana", clicks_per_s=clicks_per_s,
+        logged.kafka, logged.prefix, releases(logged), log, replay_id, job, now_ms, "dana", clicks_per_s=clicks_per_s,
         shared=shared,
     )  # fmt: skip
 
 
 def where(logged: Logged) -> Where:
     return Where(logged.kafka, logged.prefix, "agent-1")
+
+
+def releases(logged: Logged) -> Releases:
+    return Releases(str(logged.models))
+
+
+def unasked(replay: Replay, log: ReplayLog, stop: threading.Event) -> None:
+    """No features are counted again."""
+    raise AssertionError
 
 
 def test_a_run_is_shared_out_by_partitions_and_only_what_is_left_of_it(logged: Logged, planned: Planned) -> None:
@@ -50,7 +58,7 @@ def test_a_run_is_shared_out_by_partitions_and_only_what_is_left_of_it(logged: L
         request = msgspec.json.encode(replay.request)
         tasks = tasks_of(where(logged), request)
 
-        first = do_task(where(logged), Releases(str(logged.models)), msgspec.json.encode(tasks[0]), threading.Event())
+        first = do_task(where(logged), releases(logged), unasked, msgspec.json.encode(tasks[0]), threading.Event())
         left = tasks_of(where(logged), request)
 
     assert tasks == [ReplayTask(replay_id, replay.revision, partition) for partition in (0, 1)]
@@ -66,23 +74,35 @@ def test_a_run_that_is_done_where_it_was_asked_for_is_not_shared_out(logged: Log
     assert tasks_of(where(logged), msgspec.json.encode(replay.request)) == []
 
 
-def test_agents_leave_out_what_counts_features_again(logged: Logged, planned: Planned) -> None:
+def test_a_run_that_counts_features_again_is_one_task_until_nothing_of_it_is_left(
+    logged: Logged, planned: Planned
+) -> None:
     logged.decide(clicks_of(200), "faulty")
     replay_id = planned("--from", show_time(START_MS))["id"]
-    job = replace(Plans(logged.environment["SLIDR_REPLAYS_URI"]).read(replay_id).job, recompute={0: LogRange(0, 1)})
-    releases = Releases(str(logged.models))
-    with ReplayLog(logged.kafka, logged.prefix) as log:
-        with pytest.raises(Refused, match="Run it with --local"):
-            begin(logged.kafka, logged.prefix, releases, log, replay_id, job, START_MS, "dana", shared=True)
-        assert log.replays() == []
-        log.ask("run", replay_id, START_MS, "dana", job, 1e6, shared=True)
-        (replay,) = log.replays()
+    plan = Plans(logged.environment["SLIDR_REPLAYS_URI"]).read(replay_id)
+    job = replace(plan.job, recompute={0: LogRange(0, 100), 1: LogRange(0, 100)})
+    asked_of: list[int] = []
 
-    with pytest.raises(BadInput, match=f"slidr replay run {replay_id} --local"):
-        tasks_of(where(logged), msgspec.json.encode(replay.request))
-    task = msgspec.json.encode(ReplayTask(replay_id, replay.revision, 0))
-    with pytest.raises(BadInput, match="over all partitions at once"):
-        do_task(where(logged), releases, task, threading.Event())
+    def recompute(replay: Replay, log: ReplayLog, stop: threading.Event) -> None:
+        asked_of.append(replay.revision)
+        for partition in replay.job.spans:
+            log.tell(replace(first_progress(replay, partition, "agent-1"), state="done", at_ms=START_MS))
+
+    with ReplayLog(logged.kafka, logged.prefix) as log:
+        replay = begin(
+            logged.kafka, logged.prefix, releases(logged), log, replay_id, job, START_MS, "dana", shared=True
+        )
+        request = msgspec.json.encode(replay.request)
+        tasks = tasks_of(where(logged), request)
+        ended = [
+            do_task(where(logged), releases(logged), recompute, msgspec.json.encode(tasks[0]), threading.Event())
+            for _ in range(2)
+        ]
+
+    assert tasks == [ReplayTask(replay_id, replay.revision, 0)]
+    assert ended == [True, True]
+    assert asked_of == [replay.revision]
+    assert tasks_of(where(logged), request) == []
 
 
 def test_the_topic_of_a_run_is_made_by_whoever_shares_it_out(
@@ -111,7 +131,7 @@ def test_a_task_that_is_stopped_is_not_at_its_end_and_goes_on(
         replay = asked(logged, log, replay_id, shared=True, clicks_per_s=200)
         task = msgspec.json.encode(ReplayTask(replay_id, replay.revision, 0))
         at_work = threading.Thread(
-            target=lambda: ended.append(do_task(where(logged), Releases(str(logged.models)), task, stop)), daemon=True
+            target=lambda: ended.append(do_task(where(logged), releases(logged), unasked, task, stop)), daemon=True
         )
         at_work.start()
         wait_until(lambda: 0 in log.progress(replay.revision) and log.progress(replay.revision)[0].written)
@@ -121,7 +141,7 @@ def test_a_task_that_is_stopped_is_not_at_its_end_and_goes_on(
         log.replays()
         log.ask("rate", replay_id, int(time.time() * 1000), "dana", clicks_per_s=1e6, of_revision=replay.revision)
 
-        again = do_task(where(logged), Releases(str(logged.models)), task, threading.Event())
+        again = do_task(where(logged), releases(logged), unasked, task, threading.Event())
         done = log.progress(replay.revision)[0]
 
     assert ended == [False]
@@ -133,4 +153,4 @@ def test_a_task_that_is_stopped_is_not_at_its_end_and_goes_on(
 @pytest.mark.parametrize("value", [b"", b"{}", b'{"replay_id": "r1", "revision": 77, "partition": 0}'])
 def test_what_is_no_task_is_said_to_be_none(logged: Logged, value: bytes) -> None:
     with pytest.raises(BadInput):
-        do_task(where(logged), Releases(str(logged.models)), value, threading.Event())
+        do_task(where(logged), releases(logged), unasked, value, threading.Event())

@@ -7,10 +7,8 @@ from confluent_kafka.admin import AdminClient
 
 from contracts.errors import Refused
 from contracts.features import HOUR_MS
-from contracts.replay import LogRange, ReplayJob, Selection, Span
+from contracts.replay import LogRange, Span
 from contracts.topics import Topic, topic_name
-from replay.limits import Limit
-from replay.log import ReplayLog
 from replay.warming import freeze, merged_clicks, refuse_short
 from slidr.times import show_time
 from tests.builders import START_MS, click
@@ -80,20 +78,6 @@ def test_clicks_of_the_range_itself_that_have_expired_are_refused(hourly: Logged
 def test_a_topic_that_was_made_anew_is_refused(hourly: Logged) -> None:
     with pytest.raises(Refused, match=f"from offset 100 up to 130, but Kafka holds 0 up to {HOURS}"):
         freeze(hourly.kafka, hourly.prefix, {0: span(100, 130)})
-
-
-def test_counting_ends_when_the_run_is_cancelled(logged: Logged) -> None:
-    with ReplayLog(logged.kafka, logged.prefix) as log:
-        log.replays()
-        revision = log.ask("run", "r1", START_MS, "dana", ReplayJob(Selection(), "good", "", {0: span(0, 1)}), 1e6)
-        (replay,) = log.replays()
-        limit = Limit(replay, log)
-
-        went_on = limit(256)
-        log.ask("cancel", "r1", START_MS, "dana", of_revision=revision)
-
-        assert went_on
-        assert not Limit(replay, log)(256)
 
 
 def test_a_plan_whose_clicks_have_expired_since_is_refused(hourly: Logged) -> None:
