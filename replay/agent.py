@@ -11,7 +11,6 @@ Both may write for a moment; a reader of the decisions drops what is not above t
 import asyncio
 import contextlib
 import os
-import threading
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -21,18 +20,19 @@ import msgspec
 import structlog
 
 from contracts.errors import BadInput, SlidrError, Unavailable
+from contracts.replay import ReplayProgress
 from contracts.topics import Topic, topic_name
 from replay.broker import Broker
+from replay.metrics import ReplayMetrics
 from replay.releases import Releases
 from replay.run import Where
+from replay.stopping import GRACE_S, Stop, unless_stopped
 from replay.tasks import Recompute, do_task, tasks_of
 from streams.app import TablelessApp
-from streams.threads import in_daemon_thread
+from streams.health import HealthServer
 
 COMMIT_S: Final = 0.5
 RETRY_S: Final = 2.0
-# What is under way may end by itself for so long; reading what is in force does not, and may be left.
-GRACE_S: Final = 5.0
 CLOSE_S: Final = 10.0
 WATCH_S: Final = 0.2
 # A task may take hours: Faust is not to call that an error.
@@ -50,25 +50,8 @@ class AgentOptions:
     broker: Broker
     group: str
     session_s: float
-
-
-class _Stop:
-    """A wish to stop that both the event loop and a thread can wait for. Set in the event loop."""
-
-    def __init__(self) -> None:
-        self.thread = threading.Event()
-        self._loop = asyncio.Event()
-
-    def set(self) -> None:
-        self.thread.set()
-        self._loop.set()
-
-    def is_set(self) -> bool:
-        return self._loop.is_set()
-
-    async def wait(self, timeout_s: float | None = None) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._loop.wait(), timeout_s)
+    http_host: str
+    http_port: int
 
 
 class ReplayAgent:
@@ -80,14 +63,25 @@ class ReplayAgent:
         self._recompute = recompute
         self._loop = asyncio.get_running_loop()
         self._failed: asyncio.Future[Any] = self._loop.create_future()
-        self._stop = _Stop()
-        self._at_work: dict[Any, _Stop] = {}
+        self._stop = Stop()
+        self._at_work: dict[Any, Stop] = {}
+        # What is tried again, and why.
+        self._troubles: dict[Stop, str] = {}
         self._joined = False
+        self._metrics = ReplayMetrics()
+        self._health = HealthServer(
+            self._metrics.registry, self.problems, lambda: self._metrics.under_way.set(len(self._at_work))
+        )
         self._app = self._make_app()
 
-    async def run(self, started: Callable[[], None] = lambda: None) -> None:
-        """Work until `stop()`; then leave what is not done to others. Raises what ended it otherwise."""
-        tasks = [self._loop.create_task(work) for work in (self._start(started), self._watch(), self._stop.wait())]
+    async def run(self, started: Callable[[int], None] = lambda port: None) -> None:
+        """Work until `stop()`; then leave what is not done to others. Raises what ended it otherwise.
+
+        `started` hears the port of health and metrics.
+        """
+        port = await self._health.start(self._options.http_host, self._options.http_port)
+        work = self._start(lambda: started(port)), self._watch(), self._stop.wait()
+        tasks = [self._loop.create_task(one) for one in work]
         try:
             await asyncio.wait((tasks[-1], self._failed), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -98,6 +92,15 @@ class ReplayAgent:
     def stop(self) -> None:
         """Ask for a graceful end."""
         self._stop.set()
+
+    def problems(self) -> list[str]:
+        """What keeps the agent from working."""
+        found = list(self._troubles.values())
+        if self._failed.done():
+            found.append(f"It ends: {self._failed.exception()}")
+        elif not self._joined or self._app.rebalancing:
+            found.append("Its group is assigning partitions.")
+        return found
 
     # -- Faust
 
@@ -144,6 +147,8 @@ class ReplayAgent:
     async def _assigned(self, app: Any, assigned: Any, **_: Any) -> None:
         log.info("assigned", topics=sorted(f"{tp.topic}[{tp.partition}]" for tp in assigned))
         self._joined = True
+        tasks = topic_name(Topic.REPLAY_TASKS, self._options.where.prefix)
+        self._metrics.assigned.set(sum(tp.topic == tasks for tp in assigned))
         for tp, stop in self._at_work.items():
             if tp not in assigned:
                 stop.set()
@@ -166,26 +171,44 @@ class ReplayAgent:
         # What was fetched before a rebalance comes again, here or elsewhere.
         if self._stop.is_set() or event.message.generation_id != self._app.consumer_generation_id:
             return
-        tp, stop = event.message.tp, _Stop()
+        tp, stop = event.message.tp, Stop()
         self._at_work[tp] = stop
         log.info("task", partition=tp.partition, offset=event.message.offset)
         try:
-            work = partial(do_task, self._options.where, self._releases, self._recompute, event.value, stop.thread)
+            work = partial(
+                do_task, self._options.where, self._releases, self._recompute, event.value, stop.thread,
+                self._heard(stop),
+            )  # fmt: skip
             if await self._patiently(work, stop):
                 event.ack()
         finally:
             del self._at_work[tp]
         log.info("task ended", partition=tp.partition, offset=event.message.offset, finished=event.message.acked)
 
-    async def _patiently(self, work: Callable[[], T], stop: _Stop) -> T | None:
+    async def _patiently(self, work: Callable[[], T], stop: Stop) -> T | None:
         """What work in a thread returns, tried again while a server does not answer; None if stopped."""
-        while not stop.is_set():
-            try:
-                return await _unless_stopped(work, stop)
-            except Unavailable as error:
-                log.warning("tried again", reason=str(error))
-                await stop.wait(RETRY_S)
-        return None
+        try:
+            while not stop.is_set():
+                try:
+                    return await unless_stopped(work, stop)
+                except Unavailable as error:
+                    log.warning("tried again", reason=str(error))
+                    self._metrics.retries.inc()
+                    self._troubles[stop] = str(error)
+                    await stop.wait(RETRY_S)
+            return None
+        finally:
+            self._troubles.pop(stop, None)
+
+    def _heard(self, stop: Stop) -> Callable[[ReplayProgress], None]:
+        """What a task tells, in its thread: it goes on, whatever had to be tried again."""
+        counted = self._metrics.of_task()
+
+        def told(progress: ReplayProgress) -> None:
+            self._troubles.pop(stop, None)
+            counted(progress)
+
+        return told
 
     @contextlib.contextmanager
     def _failing(self, event: Any) -> Iterator[None]:
@@ -193,6 +216,7 @@ class ReplayAgent:
         try:
             yield
         except BadInput as error:
+            self._metrics.left_out.inc()
             log.error("left out", topic=event.message.topic, offset=event.message.offset, reason=str(error))
             event.ack()
         except Exception as error:
@@ -229,6 +253,7 @@ class ReplayAgent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._health.close()
 
     @property
     def _is_joining(self) -> bool:
@@ -244,17 +269,3 @@ class ReplayAgent:
     def _fail(self, error: BaseException) -> None:
         if not self._failed.done():
             self._failed.set_exception(error)
-
-
-async def _unless_stopped(work: Callable[[], T], stop: _Stop) -> T | None:
-    """What work in a thread returns; None for a thread that does not end soon after the stop, and is left to itself."""
-    working: asyncio.Task[T] = asyncio.ensure_future(in_daemon_thread(work))
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            await asyncio.wait((working,), timeout=GRACE_S)
-        return working.result() if working.done() else None
-    finally:
-        working.cancel()
-        stopping.cancel()

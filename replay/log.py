@@ -1,6 +1,6 @@
 """The topics `replay-requests` and `replay-progress`: who asked for what, and how far it has come."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -23,10 +23,16 @@ Key = tuple[int, int]
 
 
 class ReplayLog:
-    """Reads and writes both topics. Raises Misconfigured where they are missing, Unavailable."""
+    """Reads and writes both topics; `told` hears of the progress that is written.
 
-    def __init__(self, kafka: Mapping[str, Any], prefix: str) -> None:
+    Raises Misconfigured where they are missing, Unavailable.
+    """
+
+    def __init__(
+        self, kafka: Mapping[str, Any], prefix: str, told: Callable[[ReplayProgress], None] = lambda progress: None
+    ) -> None:
         self._kafka = kafka
+        self._told = told
         self._topics = {topic: topic_name(topic, prefix) for topic in (Topic.REPLAY_REQUESTS, Topic.REPLAY_PROGRESS)}
         self._consumer = open_reader(kafka)
         self._producer: Producer | None = None
@@ -83,6 +89,7 @@ class ReplayLog:
         """Write how far a partition is."""
         key = f"{progress.replay_id}/{progress.revision}/{progress.partition}"
         self._write(Topic.REPLAY_PROGRESS, key, progress)
+        self._told(progress)
 
     def close(self) -> None:
         """Give back the connections."""

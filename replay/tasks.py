@@ -46,13 +46,16 @@ def tasks_of(where: Where, value: bytes) -> list[ReplayTask]:
     return [ReplayTask(replay.id, replay.revision, partition) for partition in left]
 
 
-def do_task(where: Where, releases: Releases, recompute: Recompute, value: bytes, stop: threading.Event) -> bool:
-    """Do a record of `replay-tasks`; False if it was stopped. Raises BadInput, Unavailable.
+def do_task(
+    where: Where, releases: Releases, recompute: Recompute, value: bytes, stop: threading.Event,
+    told: Callable[[ReplayProgress], None] = lambda progress: None,
+) -> bool:  # fmt: skip
+    """Do a record of `replay-tasks`; False if it was stopped. `told` hears how far it is. Raises BadInput, Unavailable.
 
     What needs an operator is written into the progress, for whoever asked: then the task is at its end too.
     """
     task = decoded(_tasks, value, "A record")
-    with ReplayLog(where.kafka, where.prefix) as log:
+    with ReplayLog(where.kafka, where.prefix, told) as log:
         replay = log.replay(task.revision)
         if replay is None or task.partition not in replay.job.spans:
             raise BadInput(f"There is no partition {task.partition} of a replay with revision {task.revision}.")

@@ -1,9 +1,11 @@
 """Writes `docs/reference.md`: tables of features and metrics, made from the code that defines them (`make docs`)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from contracts.features import FEATURES
+from replay.metrics import METRICS as REPLAY_METRICS
 from streams.metrics import METRICS
 from streams.sentinel_metrics import METRICS as SENTINEL_METRICS
 
@@ -32,22 +34,16 @@ def reference() -> str:
             "",
             "## Metrics",
             "",
-            "`/metrics` of a worker.",
-            "",
-            *_table(
-                ("name", "labels", "what"),
-                ((f"`{name.value}`", ", ".join(labels), text) for name, (text, labels) in METRICS.items()),
-            ),
-            "",
-            "`/metrics` of the sentinel.",
-            "",
-            *_table(
-                ("name", "labels", "what"),
-                ((f"`{name.value}`", ", ".join(labels), text) for name, (text, labels) in SENTINEL_METRICS.items()),
-            ),
-            "",
+            *_metrics("a worker", METRICS),
+            *_metrics("the sentinel", SENTINEL_METRICS),
+            *_metrics("a replay agent", REPLAY_METRICS),
         ]
     )
+
+
+def _metrics(whose: str, metrics: Mapping[Any, tuple[str, tuple[str, ...]]]) -> list[str]:
+    rows = ((f"`{name.value}`", ", ".join(labels), text) for name, (text, labels) in metrics.items())
+    return [f"`/metrics` of {whose}.", "", *_table(("name", "labels", "what"), rows), ""]
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -27,10 +27,18 @@ def run_replay_agent(settings: Settings) -> None:
 async def _run(settings: Settings) -> None:
     log = structlog.get_logger()
     where = where_of(settings, settings.worker_id)
-    options = AgentOptions(where, broker_of(where.kafka), f"{settings.group}-replay", settings.session_timeout_s)
+    options = AgentOptions(
+        where=where,
+        broker=broker_of(where.kafka),
+        group=f"{settings.group}-replay",
+        session_s=settings.session_timeout_s,
+        http_host=settings.http_host,
+        http_port=settings.metrics_port,
+    )
     agent = ReplayAgent(options, releases_of(settings), partial(recompute_by_agent, settings, where))
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, agent.stop)
-    await agent.run(lambda: log.info("replay agent up", agent=settings.worker_id, group=options.group))
+    up = partial(log.info, "replay agent up", agent=settings.worker_id, group=options.group)
+    await agent.run(lambda port: up(health=f"http://{settings.http_host}:{port}"))
     log.info("replay agent stopped", agent=settings.worker_id)

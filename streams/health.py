@@ -1,4 +1,4 @@
-"""`/healthz`: the process works. `/readyz`: it decides clicks, or says what keeps it. `/metrics`: for Prometheus.
+"""`/healthz`: the process works. `/readyz`: it does its job, or says what keeps it. `/metrics`: for Prometheus.
 
 Served by the event loop itself: a loop that is stuck does not answer, and that is the truth.
 """
@@ -13,7 +13,7 @@ from contracts.errors import Misconfigured
 
 
 class HealthServer:
-    """Serves until closed. `problems()` lists what keeps the worker from deciding; none means ready."""
+    """Serves until closed. `problems()` lists what keeps the process from its job; none means ready."""
 
     def __init__(
         self, registry: CollectorRegistry, problems: Callable[[], Sequence[str]], refresh: Callable[[], None]
@@ -41,7 +41,7 @@ class HealthServer:
         except OSError as error:
             await self._runner.cleanup()
             raise Misconfigured(
-                f"Health and metrics cannot be served on {host}:{port}: {error.strerror}. Another worker may have the "
+                f"Health and metrics cannot be served on {host}:{port}: {error.strerror}. Another process may have the "
                 "port: set SLIDR_METRICS_PORT to a free one, or to 0 for any."
             ) from error
         return int(self._runner.addresses[0][1])

@@ -6,8 +6,9 @@ def replay_agent() -> None:
 
     Several agents with the same SLIDR_GROUP share the partitions of a replay, in a consumer group of that name with
     `-replay`. One that dies is replaced within SLIDR_SESSION_TIMEOUT_S, and its work goes on where its records end.
+    Health and metrics: /healthz, /readyz and /metrics on SLIDR_METRICS_PORT.
 
-    Example: slidr replay-agent
+    Example: SLIDR_METRICS_PORT=9466 slidr replay-agent
     """
     from slidr.replay_agent import run_replay_agent
     from slidr.settings_source import load_settings

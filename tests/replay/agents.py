@@ -1,34 +1,19 @@
 """Replay agents in processes of their own."""
 
-import signal
 from pathlib import Path
 
-from tests.processes import SlidrProcess
+from tests.acceptance.deployment import WorkerProcess
 from tests.replay.conftest import environment_of
 from tests.replay.logged import Logged
 
 
-class AgentProcess:
+class AgentProcess(WorkerProcess):
     """One `slidr replay-agent` by a name of its own."""
 
-    def __init__(self, logged: Logged, name: str, folder: Path, **environment: str) -> None:
+    def __init__(self, logged: Logged, name: str, folder: Path, port: int | None, environment: dict[str, str]) -> None:
+        own = {**environment_of(logged), "SLIDR_WORKER_ID": name, **environment}
+        super().__init__(own, folder / f"{name}.log", port, command="replay-agent")
         self.name = name
-        self.log = folder / f"{name}.log"
-        own = {"SLIDR_WORKER_ID": name, **environment}
-        self.process = SlidrProcess(("replay-agent",), {**environment_of(logged), **own}, self.log, self.log)
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        self.process.kill()
-
-    def stop(self) -> int:
-        """SIGTERM; the exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-    def close(self) -> None:
-        """End it, whatever state it is in."""
-        self.process.kill()
 
 
 class Agents:
@@ -39,9 +24,9 @@ class Agents:
         self._folder = folder
         self._all: list[AgentProcess] = []
 
-    def start(self, **environment: str) -> AgentProcess:
-        """Start one more; settings may be overridden."""
-        agent = AgentProcess(self._logged, f"agent-{len(self._all)}", self._folder, **environment)
+    def start(self, port: int | None = None, **environment: str) -> AgentProcess:
+        """Start one more, its health on `port` or a free one; settings may be overridden."""
+        agent = AgentProcess(self._logged, f"agent-{len(self._all)}", self._folder, port, environment)
         self._all.append(agent)
         return agent
 
