@@ -4,6 +4,17 @@ Exactly once, by the rule of the workers: within a partition and run the source 
 reads how far the run's own records reach, writes above that, and a reader drops what a killed writer left late.
 
     decisions[0]    ... live  r-a 40  live  r-a 57 | killed      the next one goes on above 57
+
+A run may stand still for longer than its output is kept. What has expired of it is then written once more, and still
+stands once for every reader:
+
+    decisions[0]    r-a 40  r-a 57 | killed ... both expire ... | r-a 40  r-a 57  r-a 63      progress: all below 40
+
+Whatever the run made of clicks below the progress' `next_offset` is stored, expired or not, so none of it is left out.
+Above that it is decided again, to the same verdicts, as these follow from the request and from runs of lower revisions
+alone. A reader that has seen `r-a 57` remembers 57, as the rule wants, and drops both; one that has not, because it
+begins at what is left of the log, takes both. If some of them are left, the run goes on above the highest: a partition
+holds a run's records in order, so all below it were stored.
 """
 
 from collections.abc import Iterator, Mapping
@@ -65,14 +76,14 @@ def make_shadow_topic(kafka: Mapping[str, str], replay: Replay, prefix: str) -> 
 
 
 def written(consumer: Consumer, topic: str, partition: int, run: str, output_from: int) -> Written:
-    """What a run has written at `output_from` of a partition or behind it."""
-    end = held_in(consumer, topic, partition).end
+    """What a run has written at `output_from` of a partition or behind it, of what has not expired."""
+    held = held_in(consumer, topic, partition)
     last, count = -1, 0
-    for records in read_stretch(consumer, topic, partition, Stretch(output_from, end)):
+    for records in read_stretch(consumer, topic, partition, Stretch(max(output_from, held.first), held.end)):
         for key in (_decode(record.value() or b"") for record in records):
             if key.run == run:
                 last, count = max(last, key.source_offset), count + 1
-    return Written(last, count, end)
+    return Written(last, count, held.end)
 
 
 def decisions_of(
