@@ -9,8 +9,11 @@ from contracts.scored import Scored
 
 def prepare(scored: Scored, goals: Goals) -> list[Slice]:
     """The slices in their order, whatever they ask for (`calibrate.refusals` says if it is too much)."""
-    bought = int(scored.purchasing.sum())
-    return [_prepared(group, goals, len(scored.score), bought) for group in groups(scored, goals).values()]
+    clicks, bought = len(scored.score), int(scored.purchasing.sum())
+    return [
+        prepared(group, curve(group, goals), goals, len(group.all_scores) / clicks, len(group.purchasing) / bought)
+        for group in groups(scored, goals).values()
+    ]
 
 
 def with_floor(slice_: Slice, coverage: float, goals: Goals) -> Slice:
@@ -36,19 +39,10 @@ def note(slice_: Slice, goals: Goals) -> str:
     return ""
 
 
-def _prepared(group: Group, goals: Goals, clicks: int, bought: int) -> Slice:
-    measured = curve(group, goals)
-    lowest, highest = float(measured.fpr[0]), _highest(group, measured, goals)
-    plain = Slice(
-        group=group,
-        curve=measured,
-        fit=fit(measured, lowest, highest),
-        w=len(group.all_scores) / clicks,
-        h=len(group.purchasing) / bought,
-        floor_place=0,
-        lo=lowest,
-        hi=highest,
-    )
+def prepared(group: Group, curve: Curve, goals: Goals, w: float, h: float) -> Slice:
+    """A slice with its curve, its shares of clicks and of purchasing clicks, and the floor of its coverage."""
+    lowest, highest = float(curve.fpr[0]), _highest(group, curve, goals)
+    plain = Slice(group, curve, fit(curve, lowest, highest), w=w, h=h, floor_place=0, lo=lowest, hi=highest)
     return with_floor(plain, goals.floor(group.name), goals)
 
 

@@ -1,8 +1,9 @@
 """What can't be had, in sentences: who conflicts, by how much, and what would be feasible."""
 
+from calibrate.choices import lowest
 from calibrate.curves import TOLERANCE
 from calibrate.goals import Goals
-from calibrate.margin import bound, lowest_fpr, lowest_thresholds
+from calibrate.margin import bound
 from calibrate.preparation import with_floor
 from calibrate.thresholds import Slice
 from contracts.errors import Refused
@@ -25,7 +26,8 @@ def refuse_impossible(slices: list[Slice], scored: Scored, goals: Goals) -> None
 
 def _least_budget(slices: list[Slice], scored: Scored, goals: Goals) -> float:
     """The smallest overall budget that could be shown to hold."""
-    return max(lowest_fpr(slices), bound(slices, scored, lowest_thresholds(slices), goals))
+    least = lowest(slices)
+    return max(least.spendable, bound(slices, scored, least.thresholds, goals))
 
 
 def _refuse_beyond_caps(slices: list[Slice], goals: Goals) -> None:
