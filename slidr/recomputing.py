@@ -10,7 +10,7 @@ from typing import Final
 
 from billing.log import Stretch
 from contracts.agreement import Agreed
-from contracts.errors import Misconfigured
+from contracts.errors import Misconfigured, Unavailable
 from contracts.replay import Replay, ReplayJob
 from features.entities import EntityHasher
 from features.redis_store import RedisFeatureStore
@@ -87,9 +87,23 @@ def counted_again(settings: Settings, job: ReplayJob, go_on: GoOn, told: Told) -
         finally:
             await store.close()
 
-    with RedisServer() as redis:
+    with RedisServer() as redis, _end_told(redis):
         asyncio.run(count(redis.url))
     yield ClickSource(logs_of(settings), answers, ips)
+
+
+@contextmanager
+def _end_told(redis: RedisServer) -> Iterator[None]:
+    """An end of the Redis is for an operator: whoever tried again would count all anew, to the same end."""
+    try:
+        yield
+    except Unavailable as error:
+        if redis.running:
+            raise
+        raise Misconfigured(
+            "The Redis in which features were counted again has ended. It needs as much memory as the workers' Redis, "
+            "and the system stops what asks for more than there is: give this process more, and run the replay again."
+        ) from error
 
 
 def compared(settings: Settings, job: ReplayJob, source: ClickSource, go_on: GoOn, told: Told) -> Agreed:

@@ -1,10 +1,13 @@
 """A recomputation done by an agent: all of it by one, the same as by a process of its own, and resumed by another."""
 
 import json
+import os
+import signal
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -192,6 +195,43 @@ def test_an_agent_with_another_entity_key_or_none_says_so_to_whoever_asked(
     assert found["state"] == "failed"
     assert "SLIDR_ENTITY_KEY is not set" in found["partitions"][0]["problem"]
     assert records_of(deployment, replay_id) == 0
+
+
+def test_an_agent_whose_own_redis_ends_says_so_and_counts_again_when_asked(
+    decided: Decided, agent_of: StartAgent
+) -> None:
+    deployment, replay_id = decided.deployment, planned(decided.deployment)
+    agent = agent_of(deployment, "agent-0")
+
+    with deployment.start_slidr("replay", "run", replay_id, "--clicks-per-s", "100") as running:
+        wait_for(deployment, replay_id, counted)
+        (redis,) = redis_servers_of(agent.process.pid)
+        os.kill(redis, signal.SIGKILL)
+        code = running.wait()
+    found = status(deployment, replay_id)
+    deployment.slidr("replay", "rate", replay_id, "1000000")
+    again = deployment.slidr("replay", "run", replay_id)
+
+    assert code == 1
+    assert "The Redis in which features were counted again has ended" in running.stderr.read_text()
+    assert (found["state"], found["done"]) == ("failed", 0)
+    assert again.returncode == 0, again.stderr
+    assert shadow(deployment, replay_id) == shadow(deployment, decided.replay_id)
+    assert agent.stop() == 0
+
+
+def redis_servers_of(pid: int) -> list[int]:
+    """Process ids of the redis-servers that a process has started, or what it has started has."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+            parents[int(stat.parent.name)] = name, int(rest.split()[1])
+    mine, before = {pid}, set[int]()
+    while mine != before:
+        before = mine
+        mine = mine | {child for child, (_, parent) in parents.items() if parent in mine}
+    return [child for child in mine if parents[child][0] == "redis-server"]
 
 
 def test_a_machine_without_redis_says_so_to_whoever_asked(decided: Decided, monkeypatch: pytest.MonkeyPatch) -> None:
