@@ -9,6 +9,7 @@ in the week that follows. For other purchases chance chooses otherwise, and the 
 Bagging Predictors, 1996). The slices' bounds are ranges, and a mean of choices within them is within them too.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -49,15 +50,31 @@ def bound(slices: list[Slice], scored: Scored, thresholds: dict[str, float], goa
 
 
 def _most(slices: list[Slice], scored: Scored, goals: Goals) -> Choice | None:
-    """The choice that spends most and still shows the budget to hold, by halving; None if none of them does."""
-    best: Choice | None = None
+    """The choice that spends most and still shows the budget to hold; None if none of them does."""
     low, high = lowest_fpr(slices), goals.fpr_budget
-    tried = high
+    return _farthest(low, high, high, lambda spent: solved(slices, spent), _holds(slices, scored, goals))
+
+
+def _along(slices: list[Slice], fpr: Vector, scored: Scored, goals: Goals) -> Choice:
+    """As far from the lowest FPRs towards `fpr`, (S,), and beyond, as shows the budget to hold."""
+    program = program_of(slices, 0.0)
+
+    def at(part: float) -> Choice:
+        return choice_of(slices, np.clip(program.lo + part * (fpr - program.lo), program.lo, program.hi))
+
+    return _farthest(0.0, _BEYOND, _BEYOND / 2, at, _holds(slices, scored, goals)) or lowest(slices)
+
+
+def _farthest(
+    low: float, high: float, first: float, at: Callable[[float], Choice | None], holds: Callable[[Choice], bool]
+) -> Choice | None:  # fmt: skip
+    """The last choice that holds on the way from `low` to `high`, by halving from `first` on; None if none does."""
+    best, tried = None, first
     for _ in range(_HALVINGS):
-        choice = solved(slices, tried)
+        choice = at(tried)
         if choice is None:
             break
-        if bound(slices, scored, choice.thresholds, goals) <= goals.fpr_budget:
+        if holds(choice):
             best, low = choice, tried
         else:
             high = tried
@@ -65,18 +82,8 @@ def _most(slices: list[Slice], scored: Scored, goals: Goals) -> Choice | None:
     return best
 
 
-def _along(slices: list[Slice], fpr: Vector, scored: Scored, goals: Goals) -> Choice:
-    """As far from the lowest FPRs towards `fpr`, (S,), and beyond, as shows the budget to hold, by halving."""
-    program, best = program_of(slices, 0.0), lowest(slices)
-    near, far = 0.0, _BEYOND
-    for _ in range(_HALVINGS):
-        part = (near + far) / 2
-        tried = choice_of(slices, np.clip(program.lo + part * (fpr - program.lo), program.lo, program.hi))
-        if bound(slices, scored, tried.thresholds, goals) <= goals.fpr_budget:
-            best, near = tried, part
-        else:
-            far = part
-    return best
+def _holds(slices: list[Slice], scored: Scored, goals: Goals) -> Callable[[Choice], bool]:
+    return lambda choice: bound(slices, scored, choice.thresholds, goals) <= goals.fpr_budget
 
 
 def _fpr(slices: list[Slice], choice: Choice) -> Vector:

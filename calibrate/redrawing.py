@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from calibrate.goals import Goals
 from calibrate.preparation import prepared
-from calibrate.slices import Group, Vector
+from calibrate.slices import Group, Vector, members_of
 from calibrate.thresholds import Slice
 from contracts.scored import Scored
 from contracts.topics import HOUR_MS
@@ -25,26 +24,20 @@ def redrawn(slices: list[Slice], scored: Scored, goals: Goals, times: int) -> It
     bought = scored.rows(scored.purchasing)
     scores = np.where(bought.by_rules, np.inf, bought.score)
     hours, hour = np.unique(bought.clicked_at_ms // HOUR_MS, return_inverse=True)
-    chance = np.random.default_rng(_SEED)
+    members, chance = members_of(scored.slices, goals), np.random.default_rng(_SEED)
     for _ in range(times):
         often = np.bincount(chance.integers(len(hours), size=len(hours)), minlength=len(hours))
         drawn = np.repeat(np.arange(len(scores)), often[hour])
-        yield _shown(slices, scores[drawn], bought.slice_index[drawn], goals)
+        of = {name: np.isin(bought.slice_index[drawn], places) for name, places in members.items()}
+        by_name = {name: np.sort(scores[drawn][chosen]) for name, chosen in of.items()}
+        yield [_shown(one, by_name, len(drawn), goals) for one in slices]
 
 
-def _shown(slices: list[Slice], scores: Vector, slice_index: npt.NDArray[np.int16], goals: Goals) -> list[Slice]:
-    members: dict[str, list[int]] = {}
-    for index, one in enumerate(slices):
-        for name in (one.name, *goals.ancestors(one.name)):
-            members.setdefault(name, []).append(index)
-    bought = {name: np.sort(scores[np.isin(slice_index, of)]) for name, of in members.items()}
-
-    def shown(one: Slice) -> Slice:
-        group = _buying(one.group, bought)
-        curve = one.curve._replace(fpr=group.careful_fpr(one.curve.threshold, goals))
-        return prepared(group, curve, goals, one.w, len(group.purchasing) / max(1, len(scores)))
-
-    return [shown(one) for one in slices]
+def _shown(one: Slice, bought: dict[str, Vector], clicks: int, goals: Goals) -> Slice:
+    """A slice, had it and its parents these purchasing clicks, of so many in all."""
+    group = _buying(one.group, bought)
+    curve = one.curve._replace(fpr=group.careful_fpr(one.curve.threshold, goals))
+    return prepared(group, curve, goals, one.w, len(group.purchasing) / clicks)
 
 
 def _buying(group: Group, bought: dict[str, Vector]) -> Group:

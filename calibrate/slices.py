@@ -10,7 +10,7 @@ which is the mean of a beta distribution whose prior is the parent. It is worth 
 its upper end counts instead: Wilson's, one-sided, of n + m clicks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -91,16 +91,24 @@ def reaching(rising: Vector, thresholds: Vector) -> Vector:
 
 def groups(scored: Scored, goals: Goals) -> Mapping[str, Group]:
     """Every slice by its name, each with the chain of its parents."""
-    lineage = {name: [name, *goals.ancestors(name)] for name in scored.slices}
+    members = members_of(scored.slices, goals)
     made: dict[str, Group] = {}
 
     def make(chain: list[str]) -> Group:
         name = chain[0]
         if name not in made:
             parent = make(chain[1:]) if len(chain) > 1 else None
-            members = [i for i, leaf in enumerate(scored.slices) if name in lineage[leaf]]
-            chosen = scored.rows(np.isin(scored.slice_index, members))
+            chosen = scored.rows(np.isin(scored.slice_index, members[name]))
             made[name] = Group.of(name, chosen, goals.busy_over, parent)
         return made[name]
 
-    return {name: make(lineage[name]) for name in scored.slices}
+    return {name: make([name, *goals.ancestors(name)]) for name in scored.slices}
+
+
+def members_of(slices: Sequence[str], goals: Goals) -> dict[str, list[int]]:
+    """Places of the slices that are of each slice and group, by its name."""
+    members: dict[str, list[int]] = {}
+    for place, leaf in enumerate(slices):
+        for name in (leaf, *goals.ancestors(leaf)):
+            members.setdefault(name, []).append(place)
+    return members

@@ -1,5 +1,6 @@
 """The topics `replay-requests` and `replay-progress`: who asked for what, and how far it has come."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, TypeVar
 
@@ -157,3 +158,8 @@ def decoded(decoder: "msgspec.json.Decoder[T]", value: bytes | None, where: str)
 
 def _decoded(decoder: "msgspec.json.Decoder[T]", record: Message) -> T:
     return decoded(decoder, record.value(), f"{record.topic()} offset {place(record)[1]}")
+
+
+def now_ms() -> int:
+    """`at_ms` of what is written now."""
+    return time.time_ns() // 1_000_000

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from enum import StrEnum
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-
 from contracts.replay import ReplayProgress
+from streams.declared import Declared
 
 
 class Name(StrEnum):
@@ -31,11 +30,11 @@ METRICS: dict[Name, tuple[str, tuple[str, ...]]] = {
 }
 
 
-class ReplayMetrics:
+class ReplayMetrics(Declared):
     """The agent's metrics in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__(METRICS)
         self.retries = self._counter(Name.RETRIES)
         self.left_out = self._counter(Name.LEFT_OUT)
         self.assigned = self._gauge(Name.ASSIGNED)
@@ -58,14 +57,6 @@ class ReplayMetrics:
                 self._records.inc(progress.written - before.written)
 
         return told
-
-    def _counter(self, name: Name) -> Counter:
-        text, labels = METRICS[name]
-        return Counter(name.value.removesuffix("_total"), text, labels, registry=self.registry)
-
-    def _gauge(self, name: Name) -> Gauge:
-        text, labels = METRICS[name]
-        return Gauge(name.value, text, labels, registry=self.registry)
 
 
 def _step(progress: ReplayProgress) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from contracts.replay import Preparation, Replay, Step
-from replay.log import ReplayLog
+from replay.log import ReplayLog, now_ms
 from replay.pace import Pace
 from replay.warming import GoOn
 
@@ -68,9 +68,5 @@ class Preparing:
         self._told_s, self._told = now_s, done
         known = self._log.progress_of(self._replay, self._partition, self._by)
         self._log.tell(
-            replace(known, clicks_per_s=rate, by=self._by, at_ms=_now_ms(), problem=None, preparation=preparation)
+            replace(known, clicks_per_s=rate, by=self._by, at_ms=now_ms(), problem=None, preparation=preparation)
         )  # fmt: skip
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

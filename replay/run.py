@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from contracts.agreement import Agreed
 from contracts.errors import Unavailable
 from contracts.replay import Direction, Replay, ReplayState
-from replay.log import ReplayLog, first_progress
+from replay.log import ReplayLog, first_progress, now_ms
 from replay.logs import Logs
 from replay.output import decisions_of, flush, output_topic, write, written
 from replay.pace import Pace
@@ -169,7 +169,7 @@ class PartitionRun:
             changed = changes(chosen, rescored, standing, self._replay.job.direction)
             chosen, rescored = chosen.where(changed), rescored.where(changed)
         by = standing.run_of(chosen.offsets) if standing and self._replay.job.publish else [None] * len(chosen.columns)
-        made = decisions_of(chosen, rescored, self._replay, by, _now_ms())
+        made = decisions_of(chosen, rescored, self._replay, by, now_ms())
         return write(delivery, self._topic, self._partition, made)
 
     def _tell(self, state: ReplayState) -> ReplayState:
@@ -179,7 +179,7 @@ class PartitionRun:
         self._told = now_s, done
         rate = round((done - before) / max(now_s - before_s, 1e-3), 1)
         self._at = replace(
-            self._at, state=state, clicks_per_s=rate, by=self._where.by, at_ms=_now_ms(), problem=None,
+            self._at, state=state, clicks_per_s=rate, by=self._where.by, at_ms=now_ms(), problem=None,
             preparation=None, agreement=None if state == "running" else self._agreement,
         )  # fmt: skip
         self._log.tell(self._at)
@@ -193,15 +193,11 @@ class PartitionRun:
 
     def _at_work(self) -> int:
         """How many partitions of the run share its limit: this one, and those that others work on."""
-        progress, now_ms = self._log.progress(self._replay.revision), _now_ms()
-        return 1 + sum(is_worked_on(one, now_ms) for p, one in progress.items() if p != self._partition)
+        progress, at_ms = self._log.progress(self._replay.revision), now_ms()
+        return 1 + sum(is_worked_on(one, at_ms) for p, one in progress.items() if p != self._partition)
 
     def _fail(self, reason: str) -> None:
         self._failure = reason
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def changes(rows: Rows, rescored: Rescored, standing: Standing, direction: Direction) -> npt.NDArray[np.bool_]:

@@ -9,7 +9,6 @@ run's own records.
 """
 
 import threading
-import time
 from collections.abc import Callable
 
 import msgspec
@@ -17,7 +16,7 @@ from msgspec.structs import replace
 
 from contracts.errors import BadInput, Misconfigured, Refused
 from contracts.replay import Replay, ReplayProgress, ReplayRequest, ReplayTask
-from replay.log import ReplayLog, decoded, left_of
+from replay.log import ReplayLog, decoded, left_of, now_ms
 from replay.output import make_shadow_topic
 from replay.releases import Releases
 from replay.run import PartitionRun, Where
@@ -81,5 +80,4 @@ def _left(replay: Replay, task: ReplayTask, log: ReplayLog) -> list[int]:
 
 
 def _tell_problem(log: ReplayLog, known: ReplayProgress, problem: str, by: str) -> None:
-    at_ms = time.time_ns() // 1_000_000
-    log.tell(replace(known, problem=problem, clicks_per_s=0.0, by=by, at_ms=at_ms, preparation=None))
+    log.tell(replace(known, problem=problem, clicks_per_s=0.0, by=by, at_ms=now_ms(), preparation=None))

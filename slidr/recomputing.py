@@ -23,7 +23,7 @@ from replay.run import Recounted, Where
 from replay.sharing import SharedIps
 from replay.warming import GoOn, merged_clicks
 from rules.ruleset import RuleSet
-from slidr.replaying import Told, clicks_of, do_partitions, logs_of, releases_of
+from slidr.replaying import Told, clicks_of, clicks_to_count, do_partitions, logs_of, releases_of
 from slidr.servers import RedisServer
 from slidr.servers.redis import find_redis_server
 from slidr.settings import Settings, kafka_config
@@ -119,11 +119,6 @@ def compared(settings: Settings, job: ReplayJob, source: ClickSource, go_on: GoO
 def rules_of(settings: Settings, job: ReplayJob) -> RuleSet:
     """The rules of the release that decides again."""
     return RuleSet.from_json(releases_of(settings).load(job.model_version).rules_json)
-
-
-def clicks_to_count(job: ReplayJob) -> int:
-    """How many records of `clicks` are counted again, those before the range included."""
-    return sum(one.end - one.first for one in (job.recompute or {}).values())
 
 
 def _key(settings: Settings) -> str:

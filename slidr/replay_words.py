@@ -8,7 +8,7 @@ from contracts.replay import Preparation
 from replay.begin import CLICKS_PER_S
 from replay.estimate import Estimate
 from replay.plan import Plan
-from slidr.replaying import Outcome
+from slidr.replaying import Outcome, clicks_to_count
 from slidr.times import show_duration, show_time
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _lines(plan: Plan) -> Iterator[tuple[str, str]]:
     for currency, money in outlook.money.items():
         yield f"{currency} credited", _shown(money.credited, 1e-6, 2)
         yield f"{currency} charged", _shown(money.charged, 1e-6, 2)
-    counted = sum(one.end - one.first for one in (job.recompute or {}).values())
+    counted = clicks_to_count(job)
     if counted:
         yield "features", f"counted again from {counted:,} clicks; the estimates take those that were logged"
     for short in plan.short:

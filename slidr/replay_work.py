@@ -1,12 +1,11 @@
 """A run to its end, with bars: in this process, on features as logged or counted again, or looking at agents."""
 
 import threading
-import time
 
 import typer
 
 from contracts.replay import Replay
-from replay.log import ReplayLog
+from replay.log import ReplayLog, now_ms
 from replay.status import RunStatus, run_status
 from slidr.commands.output import progress_bars, stepped
 from slidr.replay_following import follow
@@ -18,8 +17,7 @@ def run_to_its_end(settings: Settings, replay: Replay, log: ReplayLog, *, local:
     """What became of the run. Raises SlidrError; what was done stays done."""
 
     def found() -> RunStatus:
-        now_ms = time.time_ns() // 1_000_000
-        return run_status(log.replay(replay.revision) or replay, log.progress(replay.revision), now_ms)
+        return run_status(log.replay(replay.revision) or replay, log.progress(replay.revision), now_ms())
 
     if not local:
         follow(found, settings.session_timeout_s, lambda told: typer.echo(told, err=True))

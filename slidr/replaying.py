@@ -78,3 +78,8 @@ def outcome_of(settings: Settings, run: RunStatus, replay: Replay) -> Outcome:
 def clicks_of(job: ReplayJob) -> int:
     """How many records of `clicks` a job covers."""
     return sum(span.offsets for span in job.spans.values())
+
+
+def clicks_to_count(job: ReplayJob) -> int:
+    """How many records of `clicks` are counted again, those before the range included."""
+    return sum(one.end - one.first for one in (job.recompute or {}).values())

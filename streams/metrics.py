@@ -5,11 +5,12 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from contracts.events import Decision
+from streams.declared import Declared
 from streams.lane import Chunk
 
 
@@ -116,11 +117,11 @@ class LatencyHistogram(Collector):
         yield family
 
 
-class Metrics:
+class Metrics(Declared):
     """The worker's metrics in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__(METRICS)
         self.clicks = self._counter(Name.CLICKS)
         self.decisions = self._counter(Name.DECISIONS)
         self.rules_fired = self._counter(Name.RULES_FIRED)
@@ -153,14 +154,6 @@ class Metrics:
         self.model = LatencyHistogram(Name.MODEL, self.registry)
         self.shadow_seconds = LatencyHistogram(Name.SHADOW_SECONDS, self.registry)
         self._valid, self._invalid = self.decisions.labels("valid"), self.decisions.labels("invalid")
-
-    def _counter(self, name: Name) -> Counter:
-        text, labels = METRICS[name]
-        return Counter(name.value.removesuffix("_total"), text, labels, registry=self.registry)
-
-    def _gauge(self, name: Name) -> Gauge:
-        text, labels = METRICS[name]
-        return Gauge(name.value, text, labels, registry=self.registry)
 
     def decided(self, chunk: Chunk, decisions: Sequence[Decision], now_s: float, decided_at_ms: int) -> None:
         """Take in a chunk handed to delivery at monotonic `now_s`."""

@@ -2,8 +2,7 @@
 
 from enum import StrEnum
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-
+from streams.declared import Declared
 from streams.sentinel import Report
 
 
@@ -26,11 +25,11 @@ METRICS: dict[Name, tuple[str, tuple[str, ...]]] = {
 }
 
 
-class SentinelMetrics:
+class SentinelMetrics(Declared):
     """The sentinel's metrics in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__(METRICS)
         self._judgements = self._counter(Name.JUDGEMENTS)
         self._actions = self._counter(Name.ACTIONS)
         self._alarms = self._gauge(Name.ALARMS)
@@ -48,11 +47,3 @@ class SentinelMetrics:
                 self._alarms.labels(verdict.guardrail).inc()
         if judgement.action:
             self._actions.labels(judgement.action.action).inc()
-
-    def _counter(self, name: Name) -> Counter:
-        text, labels = METRICS[name]
-        return Counter(name.value.removesuffix("_total"), text, labels, registry=self.registry)
-
-    def _gauge(self, name: Name) -> Gauge:
-        text, labels = METRICS[name]
-        return Gauge(name.value, text, labels, registry=self.registry)
